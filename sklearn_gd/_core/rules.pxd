@@ -1,0 +1,27 @@
+cdef class Rule:
+    cdef readonly Py_ssize_t size
+    cdef void step(self, double* w, const double* g, double eta) noexcept nogil
+
+
+cdef class Descent(Rule):
+    pass
+
+
+cdef class Momentum(Rule):
+    cdef public double[::1] m
+    cdef readonly double momentum
+
+
+cdef class Adaptive(Rule):
+    cdef public double[::1] G
+    cdef public double[::1] reach
+    cdef public double[::1] eps
+
+
+cdef class AdaGrad(Adaptive):
+    pass
+
+
+cdef class RMSprop(Adaptive):
+    cdef readonly double rho
+    cdef public double[::1] cap

@@ -1,0 +1,202 @@
+"""Data: the only file that knows what X is."""
+
+import numpy as np
+from scipy import sparse
+
+from sklearn_gd._core.rows import CSRRows, DenseRows
+from sklearn_gd._factor import Factor
+
+# Values in a block of rows: 512 kB of float64, which stay in the second-level cache.
+BLOCK = 1 << 16
+
+
+def as_data(X, y, sample_weight=None):
+    """Return X, y and the weights as a Data, without copying X.
+
+    Parameters
+    ----------
+    X : ndarray or CSR of shape (n, d), float64 or float32, C order
+        A CSR matrix with repeated entries is copied to sum them.
+    y : ndarray of shape (n,)
+    sample_weight : ndarray of shape (n,), default=None
+        Non-negative, not all zero.
+
+    Raises
+    ------
+    ValueError
+        If the indices of a CSR matrix point outside it.
+    """
+    if sample_weight is None:
+        sample_weight = np.ones(len(y))
+    if sparse.issparse(X):
+        X = _checked_csr(X)
+        return SparseData(X, CSRRows(X), y, sample_weight)
+    return Data(X, DenseRows(X), y, sample_weight)
+
+
+def _checked_csr(X):
+    n, d = X.shape
+    indptr, indices = X.indptr, X.indices
+    inside = len(indptr) == n + 1 and indptr[0] == 0 and (np.diff(indptr) >= 0).all()
+    inside = inside and indptr[-1] <= min(len(indices), len(X.data))
+    used = indices[: indptr[-1]] if inside else indices
+    if not inside or (len(used) and not (0 <= used.min() and used.max() < d)):
+        raise ValueError(
+            "X is a malformed CSR matrix: its indices or indptr point outside its "
+            f"shape {X.shape}. X.check_format() tells more."
+        )
+    if indptr.dtype != indices.dtype:
+        X = X.copy()
+        X.indices = X.indices.astype(np.int64)
+        X.indptr = X.indptr.astype(np.int64)
+    if not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
+    return X
+
+
+class Data:
+    """Dense rows with targets and weights.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+    rows : Rows
+        The same rows for the compiled loop.
+    y, s : ndarray of shape (n,)
+        Targets and weights of any scale.
+
+    Attributes
+    ----------
+    n : int
+        The number of rows with a positive weight: the others do not count.
+    s : ndarray
+        The weights, those of the n rows of mean 1.
+    unit : float
+        What the weights were divided by.
+    kept : ndarray of int or None
+        The rows with a positive weight, None for all.
+    """
+
+    def __init__(self, X, rows, y, s):
+        self.X = X
+        self.rows = rows
+        self.y = y
+        largest = s.max()
+        s = s / largest  # no overflow in the sum
+        positive = s > 0
+        self.n = np.count_nonzero(positive)
+        self.kept = None if self.n == len(y) else np.flatnonzero(positive)
+        self.unit = s.sum() / self.n
+        self.s = s / self.unit
+        self.unit *= largest
+
+    @property
+    def d(self):
+        return self.X.shape[1]
+
+    def order(self):
+        """Return the rows that count, in the order in which they lie."""
+        return np.arange(len(self.y)) if self.kept is None else self.kept
+
+    def mean(self, values):
+        """Return the weighted mean of one value a row."""
+        if self.kept is not None:
+            values = values[self.kept]
+        return (self.s if self.kept is None else self.s[self.kept]) @ values / self.n
+
+    def _selections(self, rows_in_block):
+        """Yield slices of the rows, or index arrays where some don't count."""
+        for first in range(0, self.n, rows_in_block):
+            if self.kept is None:
+                yield slice(first, min(first + rows_in_block, self.n))
+            else:
+                yield self.kept[first : first + rows_in_block]
+
+    def blocks(self):
+        """Yield (block of X in float64, where its rows are)."""
+        for where in self._selections(max(4 * self.d, BLOCK // self.d)):
+            yield self._dense(where), where
+
+    # Blocks that a product or a square may be taken of without filling in zeros.
+    thin_blocks = blocks
+
+    def _dense(self, where):
+        return self.X[where].astype(np.float64, copy=False)
+
+    @staticmethod
+    def _squares(block):
+        return block * block
+
+    def column_squares(self):
+        """Return Σ_i s_i x_ij² / n, of shape (d,)."""
+        total = np.zeros(self.d)
+        for block, where in self.thin_blocks():
+            total += self._squares(block).T @ self.s[where]
+        return total / self.n
+
+    def largest_norm(self, scale, extra):
+        """Return max_i s_i (Σ_j scale_j x_ij² + extra)."""
+        return max(
+            np.max(self.s[where] * (self._squares(block) @ scale + extra))
+            for block, where in self.thin_blocks()
+        )
+
+    def moments(self, center):
+        """Return the weighted mean of the columns and their Gram matrix over n.
+
+        Parameters
+        ----------
+        center : bool
+            Whether the Gram matrix is that of the centred columns; if not, the mean is
+            returned as 0.
+        """
+        weight, mean = 0.0, np.zeros(self.d)
+        gram = np.zeros((self.d, self.d))
+        for block, where in self.blocks():
+            s = self.s[where]
+            added = s.sum()
+            apart = np.zeros(self.d)
+            if center:
+                apart = s @ block / added - mean
+                block = block - (mean + apart)
+            block = np.sqrt(s)[:, None] * block
+            share = added / (weight + added)
+            gram += block.T @ block + weight * share * np.outer(apart, apart)
+            mean += share * apart
+            weight += added
+        return mean, gram / self.n
+
+    def factor(self, target, center):
+        """Return the triangular Factor of (X, target)."""
+        total = Factor.empty(self.d + 1)
+        for block, where in self.blocks():
+            Z = np.column_stack([block, target[where]])
+            total = total.merge(Factor.of(Z, self.s[where], center))
+        return total
+
+
+class SparseData(Data):
+    """CSR rows with targets and weights."""
+
+    def thin_blocks(self):
+        """Yield (block of X as CSR in float64, where its rows are)."""
+        values_in_row = max(1, self.X.nnz // len(self.y))
+        for where in self._selections(max(1, 16 * BLOCK // values_in_row)):
+            yield self.X[where].astype(np.float64, copy=False), where
+
+    def _dense(self, where):
+        return self.X[where].toarray().astype(np.float64, copy=False)
+
+    @staticmethod
+    def _squares(block):
+        return block.multiply(block).tocsr()
+
+    def moments(self, center):
+        mean, gram = np.zeros(self.d), np.zeros((self.d, self.d))
+        for block, where in self.thin_blocks():
+            weighted = block.multiply(self.s[where][:, None]).tocsr()
+            gram += (block.T @ weighted).toarray()
+            mean += block.T @ self.s[where]
+        mean = mean / self.n if center else np.zeros(self.d)
+        return mean, gram / self.n - np.outer(mean, mean)

@@ -1,0 +1,285 @@
+"""The objective: F = mean loss + penalty over a Data, as a function of (w, b).
+
+Here, and everywhere below the estimator, w holds the d coefficients and, behind them,
+the intercept if there is one: a_i = (x_i, 1) is a way of writing, never an array.
+"""
+
+from functools import cached_property
+
+import numpy as np
+from scipy import linalg
+from scipy.sparse.linalg import LinearOperator, cg, eigsh
+
+from sklearn_gd._core.epoch import Problem
+from sklearn_gd._factor import Factor
+
+EPS = np.finfo(np.float64).eps
+# More columns than this have no Gram matrix here: it would cost more than it saves.
+GRAM_COLUMNS = 2000
+# Below this reciprocal condition number a Cholesky factor of the Gram matrix is left
+# for a triangular factor of the rows, which loses half as many digits.
+POOR = 1e-8
+
+
+class Objective:
+    """F(w) = (1/S) Σ_i s_i ℓ(y_i, x_i·w + b) + penalty(w).
+
+    Parameters
+    ----------
+    data : Data
+    loss : Loss
+    penalty : Penalty
+    fit_intercept : bool
+    offset : float, default=None
+        The intercept is held relative to this number, so that a y far from 0 keeps its
+        digits. None is the best constant prediction (0 without an intercept).
+
+    Attributes
+    ----------
+    size : int
+        d + fit_intercept, the length of w and g.
+    deviation : float
+        √(2 F₀), F₀ the loss of the best constant: the unit in which F is judged.
+    noise : float
+        The part of a deviation that is rounding.
+    """
+
+    def __init__(self, data, loss, penalty, fit_intercept, offset=None):
+        self.data = data
+        self.loss = loss
+        self.penalty = penalty
+        self.fit_intercept = fit_intercept
+        self.size = data.d + fit_intercept
+        best_constant = data.mean(data.y) if fit_intercept else 0.0
+        self.offset = best_constant if offset is None else offset
+        self.y = data.y - self.offset
+        self.deviation = np.sqrt(data.mean((data.y - best_constant) ** 2))
+        self.noise = 4 * EPS * np.sqrt(data.mean(data.y**2))
+        self.problem = Problem(
+            data.rows, self.y, data.s, data.n, loss, penalty, fit_intercept
+        )
+
+    def value(self, w):
+        """Return F(w)."""
+        return self.problem.value(w)
+
+    def penalty_value(self, w):
+        """Return the penalty's part of F(w)."""
+        return self.penalty.at(w[: self.data.d], np.zeros(self.data.d))
+
+    def value_and_gradient(self, w):
+        """Return F(w) and ∇F(w), in one pass over X."""
+        g = np.empty(self.size)
+        return self.problem.value_and_gradient(w, g), g
+
+    # --- curvature: H = AᵀSA/S + alpha I, the intercept without alpha ----------------
+
+    def joined(self, coefficients, intercept):
+        """Return (w, b) as one array, or w alone without an intercept."""
+        if self.fit_intercept:
+            return np.append(coefficients, intercept)
+        return coefficients
+
+    def internal(self, coefficients, intercept):
+        """Return a user's (w, b), the intercept relative to the offset."""
+        w = np.asarray(coefficients, dtype=np.float64)
+        return self.joined(w, intercept - self.offset).copy()
+
+    @property
+    def has_gram(self):
+        """Whether the Gram matrix is worth computing."""
+        return self.data.d <= GRAM_COLUMNS
+
+    @cached_property
+    def moments(self):
+        """The means of the columns and the centred H, both 0-mean without intercept."""
+        mean, gram = self.data.moments(center=self.fit_intercept)
+        gram[np.diag_indices_from(gram)] += self.penalty.alpha
+        return mean, gram
+
+    @cached_property
+    def diagonal(self):
+        """h = diag(H)."""
+        squares = self.data.column_squares() + self.penalty.alpha
+        return self.joined(squares, 1.0)
+
+    def hessian_product(self, v):
+        """Return Hv, exact because F is quadratic."""
+        return self.value_and_gradient(v)[1] - self._gradient_at_zero
+
+    @cached_property
+    def _gradient_at_zero(self):
+        return self.value_and_gradient(np.zeros(self.size))[1]
+
+    @cached_property
+    def curvature(self):
+        """(μ, L), the extreme eigenvalues of H; μ is a lower bound if H is large."""
+        return self._extremes(np.ones(self.size))
+
+    @cached_property
+    def scaled_curvature(self):
+        """Λ, the largest eigenvalue of diag(h)^-½ H diag(h)^-½."""
+        return self._extremes(_inverse(np.sqrt(self.diagonal)))[1]
+
+    @property
+    def known_curvature(self):
+        """(μ, L) if it was computed, else None."""
+        return vars(self).get("curvature")
+
+    def _extremes(self, scale):
+        if self.has_gram:
+            mean, gram = self.moments
+            d = self.data.d
+            H = np.empty((self.size, self.size))
+            H[:d, :d] = gram + np.outer(mean, mean)
+            if self.fit_intercept:
+                H[d, :d] = H[:d, d] = mean
+                H[d, d] = 1.0
+            values = linalg.eigvalsh(scale[:, None] * H * scale, check_finite=False)
+            return max(0.0, values[0]), _round_up(values[-1])
+        operator = LinearOperator(
+            (self.size, self.size),
+            matvec=lambda v: scale * self.hessian_product(scale * v.ravel()),
+            dtype=np.float64,
+        )
+        start = np.random.default_rng(0).standard_normal(self.size)
+        largest = eigsh(
+            operator, k=1, which="LA", v0=start, tol=1e-3, return_eigenvectors=False
+        )
+        # Lanczos comes from below.
+        lowest = 0.0 if self.fit_intercept else self.penalty.alpha
+        return lowest, _round_up(1.01 * largest[0])
+
+    def batch_curvature(self, batch, scale=None):
+        """Return L_B, how steep F is as a random batch of rows sees it.
+
+        Expected smoothness of sampling without replacement (Gower et al. 2019, §3.3):
+        (n−B)/(B(n−1)) max_i s_i‖a_i‖² + n(B−1)/(B(n−1)) L.
+
+        Parameters
+        ----------
+        batch : int
+            B.
+        scale : ndarray of shape (size,), default=None
+            Coordinates are multiplied by √scale; None is 1, and 1/h gives Λ_B.
+        """
+        n = self.data.n
+        if n == 1:
+            batch = 1
+        single = (n - batch) / (batch * max(1, n - 1))
+        together = n * (batch - 1) / (batch * max(1, n - 1))
+        if scale is None:
+            scale = np.ones(self.size)
+            whole = self.curvature[1] if batch > 1 else 0.0
+        else:
+            whole = self.scaled_curvature if batch > 1 else 0.0
+        d = self.data.d
+        extra = scale[d] if self.fit_intercept else 0.0
+        rows = self.data.largest_norm(scale[:d], extra)
+        ridge = self.penalty.alpha * scale[:d].max()
+        return _round_up(max(single, n == 1) * rows + together * whole + ridge)
+
+    # --- second order -----------------------------------------------------------------
+
+    def newton_direction(self, w, g):
+        """Return H⁻¹g at w, of minimum norm where H is singular."""
+        if self._well_conditioned:
+            return self._cholesky(g)
+        if self.has_gram or (self.data.n <= GRAM_COLUMNS and self.penalty.alpha == 0):
+            return self._direction_from_rows(w)
+        return self._direction_by_cg(g)
+
+    @property
+    def _well_conditioned(self):
+        tall = self.data.n > self.data.d and self.has_gram
+        return tall and self._cholesky is not None
+
+    @cached_property
+    def _cholesky(self):
+        """Solve with a Cholesky factor of the equilibrated Gram matrix, None if poor."""
+        mean, gram = self.moments
+        scale = _inverse(np.sqrt(np.diag(gram)))
+        # A column whose deviation is the rounding of its mean is constant: for the rows.
+        constant = scale * EPS * 16 * np.abs(mean) > 1.0
+        if constant.any() or not scale.all():
+            return None
+        equilibrated = scale[:, None] * gram * scale
+        try:
+            lower = linalg.cholesky(equilibrated, lower=True, check_finite=False)
+        except linalg.LinAlgError:
+            return None
+        norm = np.abs(equilibrated).sum(axis=0).max()
+        if linalg.lapack.dpocon(lower, norm, uplo="L")[0] < POOR:
+            return None
+
+        def solve(g):
+            d = self.data.d
+            intercept = g[d] if self.fit_intercept else 0.0
+            rhs = scale * (g[:d] - mean * intercept)
+            p = scale * linalg.cho_solve((lower, True), rhs, check_finite=False)
+            return self.joined(p, intercept - mean @ p)
+
+        return solve
+
+    def _direction_from_rows(self, w):
+        """Solve min ‖r − A p‖ for the residuals r by a triangular factor of the rows."""
+        d = self.data.d
+        residual = np.zeros(len(self.y))
+        self.problem.predict_rows(w, residual)
+        residual -= self.y
+        factor = self.data.factor(residual, center=self.fit_intercept)
+        p, intercept = factor.solve(self.penalty.alpha, toward=w[:d])
+        return self.joined(p, intercept)
+
+    def _direction_by_cg(self, g):
+        """Solve by conjugate gradients, preconditioned by the diagonal of H."""
+        shape = (self.size, self.size)
+        h_inverse = _inverse(self.diagonal)
+        p, _ = cg(
+            LinearOperator(shape, matvec=self.hessian_product, dtype=np.float64),
+            g,
+            rtol=1e-10,
+            maxiter=1000,
+            M=LinearOperator(shape, matvec=lambda v: h_inverse * v, dtype=np.float64),
+        )
+        return p
+
+    def factor(self):
+        """Return the Factor of (X, y), its weight in the user's units.
+
+        Where the Gram matrix is well conditioned, its Cholesky factor is the triangle,
+        and Xᵀy comes from the gradient at 0.
+        """
+        data, d = self.data, self.data.d
+        root = np.sqrt(data.unit)
+        if self.penalty.alpha == 0.0 and self._well_conditioned:
+            mean, gram = self.moments
+            g = self._gradient_at_zero
+            mean_y = -g[d] if self.fit_intercept else 0.0
+            R = np.zeros((d + 1, d + 1))
+            R[:d, :d] = linalg.cholesky(gram)
+            R[:d, d] = linalg.solve_triangular(
+                R[:d, :d], -g[:d] - mean * mean_y, trans="T"
+            )
+            left = data.mean((self.y - mean_y) ** 2) - R[:d, d] @ R[:d, d]
+            R[d, d] = np.sqrt(max(0.0, left))
+            factor = Factor(data.n, np.append(mean, mean_y), np.sqrt(data.n) * R)
+        else:
+            factor = data.factor(self.y, center=self.fit_intercept)
+        return Factor(factor.weight * data.unit, factor.mean, root * factor.R)
+
+    def gap(self, w, g):
+        """Return F(w) − F*, which for a quadratic F is ½ gᵀH⁻¹g."""
+        return max(0.0, 0.5 * g @ self.newton_direction(w, g))
+
+
+def _inverse(values):
+    """Return 1/values, and 0 for 0: a column of zeros needs no step."""
+    with np.errstate(divide="ignore"):
+        return np.where(values > 0.0, 1.0 / values, 0.0)
+
+
+def _round_up(value, bits=20):
+    """Round up to 20 significant bits, so that the last bits of BLAS don't matter."""
+    mantissa, exponent = np.frexp(value)
+    return float(np.ldexp(np.ceil(np.ldexp(mantissa, bits)), exponent - bits))

@@ -1,0 +1,483 @@
+"""The solvers: a table of presets, and the one loop that runs them all."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from sklearn_gd import _steps
+from sklearn_gd._core.epoch import Mean, Steps
+from sklearn_gd._core.rules import AdaGrad, Descent, Momentum, RMSprop
+
+# A fit that stops further than this from the optimum, in units of F₀, says so.
+FAR = 1e-3
+
+
+@dataclass(frozen=True)
+class Solver:
+    """What a solver's name stands for.
+
+    Attributes
+    ----------
+    rule : type
+        The update rule.
+    batch_size : int or None
+        Rows a step by default; None is all.
+    parameters : tuple of str
+        The estimator's parameters that the rule takes.
+    size : type
+        How long the first automatic step is.
+    second_order : bool
+        Whether the rule is given H⁻¹g for g, which takes all rows.
+    """
+
+    rule: type
+    batch_size: int | None = None
+    parameters: tuple = ()
+    size: type = _steps.Lipschitz
+    second_order: bool = False
+
+
+SOLVERS = {
+    "gd": Solver(Descent),
+    "sgd": Solver(Descent, batch_size=1),
+    "minibatch": Solver(Descent, batch_size=32),
+    "momentum": Solver(Momentum, parameters=("momentum",)),
+    "newton": Solver(Descent, size=_steps.Unit, second_order=True),
+    "adagrad": Solver(AdaGrad, parameters=("eps",), size=_steps.Reach),
+    "rmsprop": Solver(RMSprop, parameters=("rho", "eps"), size=_steps.Reach),
+}
+
+
+@dataclass
+class Result:
+    """What a fit leaves behind.
+
+    Attributes
+    ----------
+    w : ndarray of shape (size,)
+        The coefficients and the intercept, relative to the objective's offset.
+    F : float
+        F(w).
+    loss_curve : list of float
+        F at the start and after each iteration.
+    made : int
+        Steps made, those of earlier calls included.
+    eta : float
+        The step of the last iteration.
+    reason : str
+        Why the fit stopped.
+    warning : str or None
+        What the user should know.
+    """
+
+    w: np.ndarray
+    F: float
+    loss_curve: list
+    made: int
+    eta: float
+    reason: str
+    warning: str | None = None
+
+
+# --- how far one iteration goes -------------------------------------------------------
+
+
+class AllRows:
+    """One step on all rows an iteration.
+
+    Parameters
+    ----------
+    second_order : bool
+        Whether to hand H⁻¹g to the rule instead of g.
+    epoch : int
+        Iterations made before.
+    """
+
+    batch = None
+    exact = True
+    unit = "iterations"
+
+    seed = None
+
+    def __init__(self, second_order=False, epoch=0):
+        self.second_order = second_order
+        self.epoch = epoch
+
+    def iterate(self, state):
+        objective, direction = state.objective, state.g
+        if self.second_order:
+            direction = objective.newton_direction(state.w, state.g)
+        state.rule.apply(state.w, direction, state.steps.advance())
+        state.point = state.w
+        state.F, state.g = objective.value_and_gradient(state.w)
+        self.epoch += 1
+
+
+class Batches:
+    """One epoch an iteration: every row once, ``batch`` rows a step.
+
+    Parameters
+    ----------
+    batch : int
+    seed : int or None
+        Rows are visited in an order drawn from (seed, epoch); None is as they lie.
+    average : bool
+        Whether an epoch is judged, and returned, by the mean of its iterates.
+    exact : bool
+        Whether F is computed after each epoch. If not, the mean of the loss of each row
+        just before its step stands for it, which saves a pass over X.
+    epoch : int
+        Epochs made before.
+    """
+
+    unit = "epochs"
+
+    def __init__(self, batch, seed, average, exact, epoch=0):
+        self.batch = batch
+        self.seed = seed
+        self.average = average
+        self.exact = exact
+        self.epoch = epoch
+
+    def iterate(self, state):
+        objective = state.objective
+        order = objective.data.order()
+        if self.seed is not None:
+            rng = np.random.default_rng([self.seed, self.epoch])
+            order = rng.permutation(order)
+        self.epoch += 1
+        mean = Mean(objective.size, self.average)
+        running = objective.problem.epoch(
+            state.rule, state.w, order, self.batch, state.steps, mean
+        )
+        state.point = np.asarray(mean.w) if self.average else state.w
+        if self.exact:
+            state.F = objective.value(state.point)
+        else:
+            state.F = running + objective.penalty_value(state.point)
+
+
+def automatic_policy(walk, size):
+    """Return what becomes of an automatic step of this size on this walk."""
+    if walk.batch is not None:
+        return _steps.Halving(size)
+    if walk.second_order:
+        return _steps.Refining(size)
+    return _steps.Restarting(size)
+
+
+# --- the loop -------------------------------------------------------------------------
+
+
+class State:
+    """A fit on its way: where it is, where it was best, and how it came there.
+
+    Attributes
+    ----------
+    w, g : ndarray of shape (size,)
+        The iterate, and the gradient there if an iteration has all rows.
+    point : ndarray of shape (size,)
+        The iterate that F belongs to: w, or the mean of an epoch.
+    F, previous_F, start_F, best_F : float
+    steps : Steps
+        The step sizes, and how many were made.
+    plateau : bool
+        Whether F has not fallen by more than tol for ``patience`` iterations.
+    """
+
+    def __init__(self, objective, rule, walk, w, tol, patience, made=0):
+        self.objective = objective
+        self.rule = rule
+        self.walk = walk
+        self.w = w
+        self.point = w
+        self.tol = 0.0 if tol is None else tol
+        self.patience = patience
+        self.steps = Steps(0.0, 0.0, made)
+        self.F, self.g = objective.value_and_gradient(w)
+        self.start_F = self.best_F = self.previous_F = self.F
+        self.start = w.copy()
+        self.start_rule = rule.state
+        self.best = self.start
+        self.curve = [self.F]
+        self._new_plateau()
+
+    @property
+    def n_iter(self):
+        return len(self.curve) - 1
+
+    @property
+    def eta(self):
+        return self.steps.eta
+
+    def set_step(self, eta, power=0.0):
+        self.steps = Steps(eta, power, self.steps.made)
+        self._new_plateau()
+
+    def first_step(self, size):
+        return size.first(
+            self.objective, self.rule, self.walk.batch, self.w, self.g
+        )
+
+    def _new_plateau(self):
+        self._flat = 0
+        self._lowest = self.best_F
+
+    def iterate(self):
+        before = self.w.copy()
+        self.previous_F = self.F
+        self.walk.iterate(self)
+        self.step = self.w - before
+        self.curve.append(self.F)
+        if self.F < (1.0 - self.tol) * self._lowest:
+            self._flat, self._lowest = 0, self.F
+        else:
+            self._flat += 1
+        # Equal up to rounding, the later iterate is the better one.
+        if self.F <= self.best_F + self.objective.noise**2:
+            self.best_F = min(self.F, self.best_F)
+            self.best = self.point.copy()
+
+    @property
+    def plateau(self):
+        return self._flat >= self.patience
+
+    @cached_property
+    def stable_step(self):
+        """The largest stable step, None if the rule has none."""
+        if self.walk.batch is None and self.walk.second_order:
+            return 2.0
+        if hasattr(self.rule, "reach"):
+            return None
+        momentum = getattr(self.rule, "momentum", 0.0)
+        return _steps.descent_bound(self.objective, self.walk.batch, momentum)
+
+    @property
+    def beyond_stable_step(self):
+        return self.stable_step is not None and self.eta > self.stable_step
+
+    @property
+    def is_finite(self):
+        return bool(np.isfinite(self.F) and np.isfinite(self.w).all())
+
+    @property
+    def shift(self):
+        """The length of the last step in units of the predictions."""
+        return np.max(np.sqrt(self.objective.diagonal) * np.abs(self.step))
+
+    @property
+    def length(self):
+        """The length of w in the same units."""
+        return np.max(np.sqrt(self.objective.diagonal) * np.abs(self.w))
+
+    def back_to_best(self):
+        self.w[:] = self.best
+        self.F, self.g = self.objective.value_and_gradient(self.w)
+
+    def gradient_ratio(self, g):
+        """Return max_j |g_j| / √(2 F₀ h_j): for squared loss a cosine, free of scale."""
+        root = np.sqrt(self.objective.diagonal)
+        ratio = np.divide(np.abs(g), root, out=np.zeros_like(g), where=root > 0.0)
+        return np.max(ratio) / max(self.objective.deviation, np.finfo(float).tiny)
+
+    @property
+    def gradient_is_small(self):
+        noise = self.objective.noise / max(
+            self.objective.deviation, np.finfo(float).tiny
+        )
+        return self.gradient_ratio(self.g) <= max(self.tol, noise)
+
+
+def minimize(objective, rule, walk, policy, w, *, max_iter, tol, patience, made=0,
+             stream=False):
+    """Minimise the objective: the one loop of all solvers.
+
+    Parameters
+    ----------
+    objective : Objective
+    rule : Rule
+    walk : AllRows or Batches
+    policy : Float, Restarting, Refining or Halving
+    w : ndarray of shape (size,)
+        The start, which is overwritten.
+    max_iter : int
+    tol : float or None
+        None makes exactly max_iter iterations.
+    patience : int
+        Iterations without progress that make a plateau.
+    made : int
+        Steps made before.
+    stream : bool
+        Whether these are but some of the rows, so that F may well end above its start.
+
+    Returns
+    -------
+    Result
+    """
+    state = State(objective, rule, walk, w, tol, patience, made)
+    policy.begin(state)
+    reason = None
+    while state.n_iter < max_iter:
+        state.iterate()
+        reason = policy.after(state)
+        if reason is not None and (tol is not None or reason == _steps.DIVERGED):
+            break
+    if policy.automatic:
+        return _best(state, reason, max_iter, tol)
+    return _last(state, reason, max_iter, tol, stream)
+
+
+def _result(state, w, F, reason, max_iter, warning):
+    if reason is None:
+        reason = f"max_iter={max_iter} {state.walk.unit} made"
+    return Result(w, F, state.curve, state.steps.made, state.eta, reason, warning)
+
+
+def _best(state, reason, max_iter, tol):
+    """Return the best iterate, as automatic steps do."""
+    warning = None
+    if tol is not None:
+        F, g = state.objective.value_and_gradient(state.best)
+        if reason is None:
+            warning = _not_converged(state, g, max_iter)
+        elif state.objective.has_gram:
+            warning = _far_from_optimum(state, g)
+    return _result(state, state.best, state.best_F, reason, max_iter, warning)
+
+
+def _last(state, reason, max_iter, tol, stream):
+    """Return the last iterate, as the textbook does, unless it is a diverged one."""
+    point, F = state.point, state.F
+    if state.is_finite and not state.walk.exact:
+        F = state.objective.value(point)
+    # A quadratic F may ripple above its start under a stable step; the adaptive rules
+    # have no largest step, and an end above the start is never what was meant.
+    worse = not F <= state.start_F + state.objective.noise**2
+    if reason == _steps.DIVERGED or (
+        not stream and worse and (state.stable_step is None or state.beyond_stable_step)
+    ):
+        best, F = state.best, state.objective.value(state.best)
+        if not F <= state.start_F:
+            best, F = state.start, state.start_F
+        warning = _diverged(state)
+        state.rule.state = state.start_rule
+        return _result(state, best, F, _steps.DIVERGED, max_iter, warning)
+    warning = None
+    if reason is None and tol is not None:
+        g = state.objective.value_and_gradient(point)[1]
+        warning = _not_converged(state, g, max_iter)
+    return _result(state, point, F, reason, max_iter, warning)
+
+
+# --- what the user should know --------------------------------------------------------
+
+
+def _diverged(state):
+    message = (
+        f"The fit diverged with learning_rate={state.eta:g}: F rose from "
+        f"{state.start_F:.3g} to {state.F:.3g} in {state.n_iter} {state.walk.unit}, and "
+        "the best iterate before that is returned. "
+    )
+    bound = state.stable_step
+    if bound is None:
+        return message + "Use a smaller learning_rate, or learning_rate='auto'."
+    return message + (
+        f"The largest stable step is {_floor(bound)}: use learning_rate="
+        f"{_floor(bound)} or less, or learning_rate='auto'."
+    )
+
+
+def _floor(bound, digits=3):
+    """Return the bound in words, rounded down, so that it is itself stable."""
+    unit = 10.0 ** (np.floor(np.log10(bound)) - digits + 1)
+    return f"{np.floor(bound / unit) * unit:.{digits}g}"
+
+
+def _not_converged(state, g, max_iter):
+    message = (
+        f"Not converged in max_iter={max_iter} {state.walk.unit}: the largest scaled "
+        f"component of the gradient is {state.gradient_ratio(g):.1e}, and "
+        f"tol={state.tol:g}. "
+    )
+    return message + _advice(state)
+
+
+def _far_from_optimum(state, g):
+    gap = state.objective.gap(state.best, g)
+    if gap <= FAR * 0.5 * state.objective.deviation**2:
+        return None
+    share = 2.0 * gap / state.objective.deviation**2
+    return (
+        f"The fit stopped after {state.n_iter} {state.walk.unit} with F still "
+        f"{share:.1e} of that of a constant model above the optimum. "
+    ) + _advice(state)
+
+
+def _advice(state):
+    if state.walk.batch is None and state.walk.second_order:
+        return "The columns are nearly collinear: drop some, or set alpha > 0."
+    advice = "Increase max_iter, or use solver='newton'."
+    if state.objective.has_gram:
+        mu, largest = state.objective.curvature
+        if largest > 1e4 * mu:
+            advice = (
+                "The condition number of the Hessian is "
+                + (f"{largest / mu:.1e}" if mu > 0.0 else "infinite")
+                + ": scale the columns, for example with StandardScaler, or use "
+                "solver='newton'."
+            )
+    return advice
+
+
+# --- streams --------------------------------------------------------------------------
+
+
+def advance(objective, rule, walk, size, w, *, share, made):
+    """Make one iteration of a stream with an automatic step.
+
+    An iteration after which F on these rows is higher is undone and repeated with half
+    the step, and the step stays so.
+
+    Parameters
+    ----------
+    objective, rule, walk, w, made
+        As in ``minimize``; w is overwritten.
+    size : Lipschitz or Reach
+        With what it remembers of earlier calls.
+    share : float
+        The power of ½ by which the step was shortened so far.
+
+    Returns
+    -------
+    result : Result
+    share : float
+    """
+    state = State(objective, rule, walk, w, None, 1, made)
+    whole = state.first_step(size)
+    memory, epoch = rule.state, walk.epoch
+    for halvings in range(60):
+        state.set_step(whole * share / 2.0**halvings)
+        state.iterate()
+        if state.F <= state.start_F + objective.noise**2 and state.is_finite:
+            break
+        rule.state = memory
+        state.back_to_best()
+        state.steps = Steps(0.0, 0.0, made)
+        walk.epoch = epoch
+    size.follow(rule, state.w)
+    state.curve = [state.start_F, state.F]
+    reason = "one pass over these rows"
+    result = _result(state, state.w, state.F, reason, 1, None)
+    return result, share / 2.0**halvings
+
+
+def solve_exactly(objective, factor, made):
+    """Return the minimiser over all rows of a stream, from their Factor.
+
+    F is that of the objective's own rows, before and after.
+    """
+    coefficients, intercept = factor.solve(objective.penalty.alpha)
+    w = objective.joined(coefficients, intercept)
+    F = objective.value(w)
+    return Result(w, F, [F, F], made, 1.0, "exact over all rows seen")

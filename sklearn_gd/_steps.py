@@ -1,0 +1,260 @@
+"""Step sizes: the user's own, the automatic ones, and the largest that is stable.
+
+A *size* says how long the first automatic step may be (``Lipschitz``, ``Reach``,
+``Unit``). A *policy* says what becomes of it: it looks at the ``State`` of the fit after
+each iteration and may change the step, restart the rule, go back to the best iterate,
+or return in words why the fit should stop.
+"""
+
+import numpy as np
+
+# λ where nothing is known of the curvature: float steps and batches.
+MOMENTUM = 0.9
+# A float step whose F is this many times that of the start may be diverging.
+LARGE = 1e6
+DIVERGED = "diverged"
+SMALL_GRADIENT = "converged: the gradient is below tol"
+
+
+# --- the largest stable step ----------------------------------------------------------
+
+
+def descent_bound(objective, batch, momentum=0.0):
+    """Return 2(1 + λ)/L, or for batches the sufficient (1 − λ)/L_B.
+
+    Polyak (1964) for full batch; Gower et al. (2019) for batches, where an effective
+    step η/(1 − λ) of 1/L_B keeps F from growing.
+    """
+    if batch is None:
+        return 2.0 * (1.0 + momentum) / _positive(objective.curvature[1])
+    return (1.0 - momentum) / _positive(objective.batch_curvature(batch))
+
+
+def _positive(curvature):
+    """Return the curvature, or 1 where there is none and any step will do."""
+    return curvature if curvature > 0.0 else 1.0
+
+
+def heavy_ball_momentum(curvature):
+    """Return λ = (1 − √(μ/L))² for η = 1/L, μ/L taken as at least (8/1000)².
+
+    Below that a thousand iterations are too few for the asymptotic rate to matter, and
+    more momentum only prolongs the transient.
+    """
+    mu, largest = curvature
+    ratio = max(mu / _positive(largest), (8.0 / 1000.0) ** 2)
+    return (1.0 - np.sqrt(min(1.0, ratio))) ** 2
+
+
+# --- sizes: the first automatic step --------------------------------------------------
+
+
+class Lipschitz:
+    """η = 1/L; with a batch (1 − λ)/L_B.
+
+    The largest curvature met is kept, so that in a stream the step never grows.
+    """
+
+    def __init__(self, steepest=0.0):
+        self.steepest = steepest
+
+    @property
+    def memory(self):
+        return {"steepest": self.steepest}
+
+    def first(self, objective, rule, batch, w, g):
+        if batch is None:
+            curvature, share = objective.curvature[1], 1.0
+        else:
+            curvature = objective.batch_curvature(batch)
+            share = 1.0 - getattr(rule, "momentum", 0.0)
+        self.steepest = max(self.steepest, curvature)
+        return share / _positive(self.steepest)
+
+    def follow(self, rule, w):
+        """Nothing to do: the step depends on the data alone."""
+
+
+class Reach:
+    """Distance over gradients, by coordinate: the size for adagrad and rmsprop.
+
+    The reach η_j of a coordinate is the largest distance it has been from its start
+    (Ivgi, Hinder and Carmon 2023, here by coordinate), begun at
+    1e-2·|g_j|/h_j + 1e-3·√(2F₀/h_j), and ε is relative, ε·h_j·2F₀. That makes the path
+    independent of the units of the columns and of y. rmsprop's effective step is capped
+    at 1/(Λ h_j), its stability bound: near the optimum g/√G is noise of size one, and
+    the cap turns it into linear convergence.
+    """
+
+    def __init__(self, start=None, h=None, steepest=0.0):
+        self.eps = 0.0
+        self.start = start
+        self.h = h
+        self.steepest = steepest
+
+    @property
+    def memory(self):
+        return {"start": self.start, "h": self.h, "steepest": self.steepest}
+
+    def first(self, objective, rule, batch, w, g):
+        resumed = self.start is not None
+        if not resumed:
+            self.start = w.copy()
+        self.h = objective.diagonal if self.h is None else np.maximum(
+            self.h, objective.diagonal
+        )
+        inverse = np.divide(1.0, self.h, out=np.zeros_like(self.h), where=self.h > 0.0)
+        begin = 1e-2 * np.abs(g) * inverse
+        begin += 1e-3 * objective.deviation * np.sqrt(inverse)
+        eps = self.eps * self.h * objective.deviation**2 + np.finfo(float).tiny
+        rule.reach = np.maximum(rule.reach, begin) if resumed else begin
+        rule.eps = np.maximum(rule.eps, eps) if resumed else eps
+        if hasattr(rule, "cap"):
+            if batch is None:
+                curvature = objective.scaled_curvature
+            else:
+                curvature = objective.batch_curvature(batch, inverse)
+            self.steepest = max(self.steepest, curvature)
+            rule.cap = inverse / _positive(self.steepest)
+        return 1.0
+
+    def follow(self, rule, w):
+        rule.reach = np.maximum(rule.reach, np.abs(w - self.start))
+
+
+class Unit:
+    """γ = 1: Newton's own step."""
+
+    memory = {}
+
+    def first(self, objective, rule, batch, w, g):
+        return 1.0
+
+    def follow(self, rule, w):
+        """Nothing to do."""
+
+
+# --- policies: what becomes of the step -----------------------------------------------
+
+
+class Float:
+    """The user's η with its schedule: the textbook's iterates.
+
+    Parameters
+    ----------
+    eta : float
+    schedule : {"constant", "invscaling", "adaptive"}
+    power_t : float
+    """
+
+    automatic = False
+
+    def __init__(self, eta, schedule="constant", power_t=0.25):
+        self.eta = eta
+        self.schedule = schedule
+        self.power = power_t if schedule == "invscaling" else 0.0
+
+    def begin(self, state):
+        state.set_step(self.eta, self.power)
+
+    def after(self, state):
+        if not state.is_finite:
+            return DIVERGED
+        if state.F > LARGE * state.start_F and state.beyond_stable_step:
+            return DIVERGED
+        if state.walk.batch is None and state.gradient_is_small:
+            return SMALL_GRADIENT
+        if not state.plateau:
+            return None
+        if self.schedule == "adaptive":
+            state.set_step(state.eta / 5.0)
+            if state.eta < 1e-6 * self.eta:
+                return "converged: the step has become 1e-6 of its start"
+        elif state.walk.batch is not None:
+            return "converged: F no longer falls by more than tol"
+        return None
+
+
+class Restarting:
+    """Automatic steps over all rows: F may ripple, and the best iterate is returned.
+
+    A rise of F forgets the momentum (O'Donoghue and Candès 2015). Should F rise on a
+    plain step of a rule that can't overshoot, L was too small and the step is halved.
+    """
+
+    automatic = True
+
+    def __init__(self, size):
+        self.size = size
+
+    def begin(self, state):
+        self.monotone = isinstance(self.size, Lipschitz)
+        self.plain = True
+        state.set_step(state.first_step(self.size))
+
+    def after(self, state):
+        self.size.follow(state.rule, state.w)
+        rose = not state.F <= state.previous_F + state.objective.noise**2
+        if not state.is_finite or (rose and self.monotone and self.plain):
+            state.back_to_best()
+            state.set_step(state.eta / 2.0)
+        if rose:
+            state.rule.restart()
+        self.plain = rose or "m" not in state.rule.state_names
+        return SMALL_GRADIENT if state.gradient_is_small else None
+
+
+class Refining:
+    """Newton's steps while they help: each further one is iterative refinement."""
+
+    automatic = True
+
+    def __init__(self, size):
+        self.size = size
+
+    def begin(self, state):
+        self.shift = np.inf
+        state.set_step(state.first_step(self.size))
+
+    def after(self, state):
+        if state.shift <= 1e-15 * state.length or state.shift > 0.5 * self.shift:
+            return "converged: the step is at rounding level"
+        self.shift = state.shift
+        return None
+
+
+class Halving:
+    """Automatic steps with a batch: the step halves when F stays on a plateau.
+
+    F at the mean of an epoch's iterates decides. On a plateau the fit goes on from the
+    best mean with half the step, until the step is 1e-3 of its start or, with many
+    rows, a halving has brought less than tol.
+    """
+
+    automatic = True
+    MANY_ROWS = 10_000
+
+    def __init__(self, size):
+        self.size = size
+
+    def begin(self, state):
+        self.eta = state.first_step(self.size)
+        self.F = np.inf
+        state.set_step(self.eta)
+
+    def after(self, state):
+        self.size.follow(state.rule, state.w)
+        if state.F <= state.objective.noise**2:
+            return "converged: every row is met to rounding"
+        if state.is_finite and not state.plateau:
+            return None
+        enough = state.objective.data.n >= self.MANY_ROWS
+        if enough and state.best_F > (1.0 - state.tol) * self.F:
+            return "converged: a smaller step no longer lowers F by more than tol"
+        if state.eta < 2e-3 * self.eta:
+            return "converged: the step has become 1e-3 of its start"
+        self.F = state.best_F
+        state.back_to_best()
+        state.rule.restart()
+        state.set_step(state.eta / 2.0)
+        return None
