@@ -50,9 +50,12 @@ def heavy_ball_momentum(curvature):
 
 
 class Lipschitz:
-    """η = 1/L; with a batch (1 − λ)/L_B.
+    """gd: η = min(2/(L + μ), 1.8/L); momentum: 1/L; with a batch (1 − λ)/L_B.
 
-    The largest curvature met is kept, so that in a stream the step never grows.
+    2/(L + μ) is the best constant step in the limit, but for large L/μ it leaves the
+    steepest direction where it is for thousands of steps; 1.8/L shrinks it to 0.8 a
+    step and is 1.8 times as fast as 1/L in the flat ones. The largest curvature met is
+    kept, so that in a stream the step never grows.
     """
 
     def __init__(self, steepest=0.0):
@@ -63,11 +66,15 @@ class Lipschitz:
         return {"steepest": self.steepest}
 
     def first(self, objective, rule, batch, w, g):
-        if batch is None:
-            curvature, share = objective.curvature[1], 1.0
-        else:
+        momentum = getattr(rule, "momentum", None)
+        if batch is not None:
             curvature = objective.batch_curvature(batch)
-            share = 1.0 - getattr(rule, "momentum", 0.0)
+            share = 1.0 - (momentum or 0.0)
+        else:
+            mu, curvature = objective.curvature
+            share = 1.0
+            if momentum is None:
+                share = min(1.8, 2.0 / (1.0 + mu / _positive(curvature)))
         self.steepest = max(self.steepest, curvature)
         return share / _positive(self.steepest)
 
@@ -227,8 +234,11 @@ class Halving:
     """Automatic steps with a batch: the step halves when F stays on a plateau.
 
     F at the mean of an epoch's iterates decides. On a plateau the fit goes on from the
-    best mean with half the step, until the step is 1e-3 of its start or, with many
-    rows, a halving has brought less than tol.
+    best mean with half the step, and waits twice as long for the next one: half the
+    step needs twice the epochs to come as far. (With constant patience a direction of
+    small curvature, in which F falls by less than tol in five epochs, ends the fit:
+    R² gaps of 1e-2 instead of 1e-4 on tables of 20 to 100 rows.) The fit stops when two
+    halvings in a row have brought less than tol, with many rows one.
     """
 
     automatic = True
@@ -238,9 +248,9 @@ class Halving:
         self.size = size
 
     def begin(self, state):
-        self.eta = state.first_step(self.size)
         self.F = np.inf
-        state.set_step(self.eta)
+        self.futile = 0
+        state.set_step(state.first_step(self.size))
 
     def after(self, state):
         self.size.follow(state.rule, state.w)
@@ -248,13 +258,13 @@ class Halving:
             return "converged: every row is met to rounding"
         if state.is_finite and not state.plateau:
             return None
-        enough = state.objective.data.n >= self.MANY_ROWS
-        if enough and state.best_F > (1.0 - state.tol) * self.F:
-            return "converged: a smaller step no longer lowers F by more than tol"
-        if state.eta < 2e-3 * self.eta:
-            return "converged: the step has become 1e-3 of its start"
+        gained = state.best_F < (1.0 - state.tol) * self.F
+        self.futile = 0 if gained else self.futile + 1
+        if self.futile >= (1 if state.objective.data.n >= self.MANY_ROWS else 2):
+            return "converged: smaller steps no longer lower F by more than tol"
         self.F = state.best_F
         state.back_to_best()
         state.rule.restart()
+        state.patience *= 2
         state.set_step(state.eta / 2.0)
         return None

@@ -1,0 +1,4 @@
+import os
+
+# scikit-learn runs its array API check only if this is set before scipy is imported.
+os.environ["SCIPY_ARRAY_API"] = "1"

@@ -1,0 +1,45 @@
+"""scikit-learn's own checks, each a test, for every solver."""
+
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from sklearn_gd import GDRegressor
+from sklearn_gd._solver import SOLVERS
+
+# scikit-learn's checks fit on data on which max_iter is reached, and skip some on purpose.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::sklearn.exceptions.ConvergenceWarning",
+    "ignore::sklearn.exceptions.SkipTestWarning",
+)
+
+FULL_BATCH = [name for name, solver in SOLVERS.items() if solver.batch_size is None]
+EXACT = (
+    [GDRegressor(solver=name) for name in SOLVERS]
+    + [GDRegressor(solver=name, alpha=0.1) for name in FULL_BATCH]
+    + [GDRegressor(solver=name, fit_intercept=False) for name in FULL_BATCH]
+    # Its 32 rows a step are all the rows of the two checks of weights.
+    + [GDRegressor(solver="minibatch", alpha=0.1)]
+)
+BATCHED = [
+    GDRegressor(solver=name, batch_size=8)
+    for name, solver in SOLVERS.items()
+    if not solver.second_order
+] + [GDRegressor(solver="sgd", alpha=0.1)]
+
+
+@parametrize_with_checks(EXACT)
+def test_every_check(estimator, check):
+    check(estimator)
+
+
+def row_order_matters(estimator):
+    reason = "weighted and repeated rows are visited in another order"
+    return {
+        "check_sample_weight_equivalence_on_dense_data": reason,
+        "check_sample_weight_equivalence_on_sparse_data": reason,
+    }
+
+
+@parametrize_with_checks(BATCHED, expected_failed_checks=row_order_matters)
+def test_every_check_but_equivalence_of_weights(estimator, check):
+    check(estimator)
