@@ -6,8 +6,10 @@ from scipy import sparse
 from sklearn_gd._core.rows import CSRRows, DenseRows
 from sklearn_gd._factor import Factor
 
-# Values in a block of rows: 512 kB of float64, which stay in the second-level cache.
+# Values in a block of rows: 512 kB of float64, which stay in the second-level cache,
+# but rows enough to keep BLAS busy.
 BLOCK = 1 << 16
+BLOCK_ROWS = 128
 
 
 def as_data(X, y, sample_weight=None):
@@ -113,9 +115,9 @@ class Data:
             else:
                 yield self.kept[first : first + rows_in_block]
 
-    def blocks(self):
+    def blocks(self, at_least=BLOCK_ROWS):
         """Yield (block of X in float64, where its rows are)."""
-        for where in self._selections(max(4 * self.d, BLOCK // self.d)):
+        for where in self._selections(max(at_least, BLOCK // self.d)):
             yield self._dense(where), where
 
     # Blocks that a product or a square may be taken of without filling in zeros.
@@ -170,7 +172,8 @@ class Data:
     def factor(self, target, center):
         """Return the triangular Factor of (X, target)."""
         total = Factor.empty(self.d + 1)
-        for block, where in self.blocks():
+        # A tall block costs half as much a row as a square one.
+        for block, where in self.blocks(at_least=4 * self.d):
             Z = np.column_stack([block, target[where]])
             total = total.merge(Factor.of(Z, self.s[where], center))
         return total

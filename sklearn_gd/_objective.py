@@ -54,10 +54,9 @@ class Objective:
         self.offset = best_constant if offset is None else offset
         self.y = data.y - self.offset
         self.deviation = np.sqrt(data.mean((data.y - best_constant) ** 2))
+        _finite(self.deviation)
         self.noise = 4 * EPS * np.sqrt(data.mean(data.y**2))
-        self.problem = Problem(
-            data.rows, self.y, data.s, data.n, loss, penalty, fit_intercept
-        )
+        self.problem = self._problem(self.y)
 
     def value(self, w):
         """Return F(w)."""
@@ -95,21 +94,29 @@ class Objective:
         """The means of the columns and the centred H, both 0-mean without intercept."""
         mean, gram = self.data.moments(center=self.fit_intercept)
         gram[np.diag_indices_from(gram)] += self.penalty.alpha
-        return mean, gram
+        return mean, _finite(gram)
 
     @cached_property
     def diagonal(self):
         """h = diag(H)."""
         squares = self.data.column_squares() + self.penalty.alpha
-        return self.joined(squares, 1.0)
+        return self.joined(_finite(squares), 1.0)
 
     def hessian_product(self, v):
-        """Return Hv, exact because F is quadratic."""
-        return self.value_and_gradient(v)[1] - self._gradient_at_zero
+        """Return Hv: for a quadratic F, the gradient at v with y = 0."""
+        g = np.empty(self.size)
+        self._homogeneous.value_and_gradient(v, g)
+        return g
 
     @cached_property
-    def _gradient_at_zero(self):
-        return self.value_and_gradient(np.zeros(self.size))[1]
+    def _homogeneous(self):
+        return self._problem(np.zeros_like(self.y))
+
+    def _problem(self, y):
+        data = self.data
+        return Problem(
+            data.rows, y, data.s, data.n, self.loss, self.penalty, self.fit_intercept
+        )
 
     @cached_property
     def curvature(self):
@@ -175,7 +182,7 @@ class Objective:
             whole = self.scaled_curvature if batch > 1 else 0.0
         d = self.data.d
         extra = scale[d] if self.fit_intercept else 0.0
-        rows = self.data.largest_norm(scale[:d], extra)
+        rows = _finite(self.data.largest_norm(scale[:d], extra))
         ridge = self.penalty.alpha * scale[:d].max()
         return _round_up(max(single, n == 1) * rows + together * whole + ridge)
 
@@ -254,7 +261,7 @@ class Objective:
         root = np.sqrt(data.unit)
         if self.penalty.alpha == 0.0 and self._well_conditioned:
             mean, gram = self.moments
-            g = self._gradient_at_zero
+            g = self.value_and_gradient(np.zeros(self.size))[1]
             mean_y = -g[d] if self.fit_intercept else 0.0
             R = np.zeros((d + 1, d + 1))
             R[:d, :d] = linalg.cholesky(gram)
@@ -271,6 +278,15 @@ class Objective:
     def gap(self, w, g):
         """Return F(w) − F*, which for a quadratic F is ½ gᵀH⁻¹g."""
         return max(0.0, 0.5 * g @ self.newton_direction(w, g))
+
+
+def _finite(values):
+    if not np.isfinite(values).all():
+        raise ValueError(
+            "X or y has values so large that their squares overflow. Divide the "
+            "columns, or y, by a constant."
+        )
+    return values
 
 
 def _inverse(values):

@@ -523,10 +523,7 @@ class GDRegressor(RegressorMixin, BaseEstimator):
         return solver.rule(objective.size, **parameters)
 
     def _size(self, memory=None):
-        size = SOLVERS[self.solver].size(**(memory or {}))
-        if hasattr(size, "eps"):
-            size.eps = self.eps
-        return size
+        return SOLVERS[self.solver].size(**(memory or {}))
 
     def _policy(self, walk, size):
         if self.learning_rate == "auto":
@@ -558,7 +555,7 @@ class GDRegressor(RegressorMixin, BaseEstimator):
             elif hasattr(self, name):
                 delattr(self, name)
         if result.warning is not None:
-            warnings.warn(result.warning, ConvergenceWarning, stacklevel=4)
+            warnings.warn(result.warning, ConvergenceWarning, stacklevel=5)
 
     def _remember(self, objective, rule, size, walk, result, share=1.0, factor=None):
         """Keep what partial_fit goes on from: arrays, numbers and strings."""

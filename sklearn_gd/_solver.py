@@ -11,6 +11,8 @@ from sklearn_gd._core.rules import AdaGrad, Descent, Momentum, RMSprop
 
 # A fit that stops further than this from the optimum, in units of F₀, says so.
 FAR = 1e-3
+# A stream's iteration is tried with its step halved at most this many times.
+TRIES = 30
 
 
 @dataclass(frozen=True)
@@ -331,17 +333,17 @@ def minimize(objective, rule, walk, policy, w, *, max_iter, tol, patience, made=
 def _result(state, w, F, reason, max_iter, warning):
     if reason is None:
         reason = f"max_iter={max_iter} {state.walk.unit} made"
-    return Result(w, F, state.curve, state.steps.made, state.eta, reason, warning)
+    return Result(w, F, state.curve, state.steps.made, state.steps.last, reason, warning)
 
 
 def _best(state, reason, max_iter, tol):
     """Return the best iterate, as automatic steps do."""
     warning = None
     if tol is not None:
-        F, g = state.objective.value_and_gradient(state.best)
+        g = state.objective.value_and_gradient(state.best)[1]
         if reason is None:
             warning = _not_converged(state, g, max_iter)
-        elif state.objective.has_gram:
+        if warning is None and state.objective.has_gram:
             warning = _far_from_optimum(state, g)
     return _result(state, state.best, state.best_F, reason, max_iter, warning)
 
@@ -395,10 +397,12 @@ def _floor(bound, digits=3):
 
 
 def _not_converged(state, g, max_iter):
+    ratio = state.gradient_ratio(g)
+    if ratio <= state.tol:
+        return None
     message = (
         f"Not converged in max_iter={max_iter} {state.walk.unit}: the largest scaled "
-        f"component of the gradient is {state.gradient_ratio(g):.1e}, and "
-        f"tol={state.tol:g}. "
+        f"component of the gradient is {ratio:.1e}, and tol={state.tol:g}. "
     )
     return message + _advice(state)
 
@@ -437,7 +441,8 @@ def advance(objective, rule, walk, size, w, *, share, made):
     """Make one iteration of a stream with an automatic step.
 
     An iteration after which F on these rows is higher is undone and repeated with half
-    the step, and the step stays so.
+    the step, and again, until it is not. Later calls keep one of these halvings: rows
+    that happen to be met already would otherwise end the learning for good.
 
     Parameters
     ----------
@@ -456,7 +461,7 @@ def advance(objective, rule, walk, size, w, *, share, made):
     state = State(objective, rule, walk, w, None, 1, made)
     whole = state.first_step(size)
     memory, epoch = rule.state, walk.epoch
-    for halvings in range(60):
+    for halvings in range(TRIES):
         state.set_step(whole * share / 2.0**halvings)
         state.iterate()
         if state.F <= state.start_F + objective.noise**2 and state.is_finite:
@@ -469,7 +474,7 @@ def advance(objective, rule, walk, size, w, *, share, made):
     state.curve = [state.start_F, state.F]
     reason = "one pass over these rows"
     result = _result(state, state.w, state.F, reason, 1, None)
-    return result, share / 2.0**halvings
+    return result, share if halvings == 0 else share / 2.0
 
 
 def solve_exactly(objective, factor, made):

@@ -94,7 +94,6 @@ class Reach:
     """
 
     def __init__(self, start=None, h=None, steepest=0.0):
-        self.eps = 0.0
         self.start = start
         self.h = h
         self.steepest = steepest
@@ -113,7 +112,7 @@ class Reach:
         inverse = np.divide(1.0, self.h, out=np.zeros_like(self.h), where=self.h > 0.0)
         begin = 1e-2 * np.abs(g) * inverse
         begin += 1e-3 * objective.deviation * np.sqrt(inverse)
-        eps = self.eps * self.h * objective.deviation**2 + np.finfo(float).tiny
+        eps = rule.given_eps * self.h * objective.deviation**2 + np.finfo(float).tiny
         rule.reach = np.maximum(rule.reach, begin) if resumed else begin
         rule.eps = np.maximum(rule.eps, eps) if resumed else eps
         if hasattr(rule, "cap"):

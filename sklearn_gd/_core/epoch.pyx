@@ -34,22 +34,29 @@ cdef class Steps:
         The exponent; 0 is a constant step.
     made : int
         Steps made before this epoch.
+
+    Attributes
+    ----------
+    last : float
+        The size of the last step.
     """
 
     cdef readonly double eta
     cdef readonly double power
     cdef readonly Py_ssize_t made
+    cdef readonly double last
 
     def __init__(self, double eta, double power=0.0, Py_ssize_t made=0):
         self.eta = eta
         self.power = power
         self.made = made
+        self.last = eta
 
     cdef inline double next(self) noexcept nogil:
         self.made += 1
-        if self.power == 0.0:
-            return self.eta
-        return self.eta / pow(<double>self.made, self.power)
+        if self.power != 0.0:
+            self.last = self.eta / pow(<double>self.made, self.power)
+        return self.last
 
     def advance(self):
         """Count one step and return its size."""

@@ -1,4 +1,3 @@
 cdef class Loss:
     cdef double value(self, double y, double f) noexcept nogil
     cdef double derivative(self, double y, double f) noexcept nogil
-    cdef double second_derivative(self, double y, double f) noexcept nogil

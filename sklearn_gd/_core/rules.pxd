@@ -16,6 +16,7 @@ cdef class Adaptive(Rule):
     cdef public double[::1] G
     cdef public double[::1] reach
     cdef public double[::1] eps
+    cdef readonly double given_eps
 
 
 cdef class AdaGrad(Adaptive):

@@ -92,7 +92,7 @@ cdef class Adaptive(Rule):
 
     ``reach`` multiplies η by coordinate: 1 for the textbook's single step, a length
     that the coordinate may have to travel for automatic steps. ``eps`` is ε, inside the
-    root, by coordinate too.
+    root, by coordinate too; ``given_eps`` is the number it began with.
     """
 
     state_names = ("G", "reach", "eps")
@@ -102,6 +102,7 @@ cdef class Adaptive(Rule):
         self.G = np.zeros(size)
         self.reach = np.ones(size)
         self.eps = np.full(size, eps)
+        self.given_eps = eps
 
 
 cdef class AdaGrad(Adaptive):
