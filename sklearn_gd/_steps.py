@@ -12,6 +12,11 @@ import numpy as np
 MOMENTUM = 0.9
 # A float step whose F is this many times that of the start may be diverging.
 LARGE = 1e6
+# Automatic steps in units of 1/L and of 1/L_B; 2 would be the end of stability. The long
+# ones are nearly twice as fast in the flat directions, and still halve the error in the
+# steepest every few steps; measured on 15 tables, a batch's noise leaves less room.
+LONG = 1.8
+LONG_BATCH = 1.5
 DIVERGED = "diverged"
 SMALL_GRADIENT = "converged: the gradient is below tol"
 
@@ -50,11 +55,10 @@ def heavy_ball_momentum(curvature):
 
 
 class Lipschitz:
-    """gd: η = min(2/(L + μ), 1.8/L); momentum: 1/L; with a batch (1 − λ)/L_B.
+    """gd: η = min(2/(L + μ), 1.8/L); momentum: 1/L; with a batch 1.5 (1 − λ)/L_B.
 
     2/(L + μ) is the best constant step in the limit, but for large L/μ it leaves the
-    steepest direction where it is for thousands of steps; 1.8/L shrinks it to 0.8 a
-    step and is 1.8 times as fast as 1/L in the flat ones. The largest curvature met is
+    steepest direction where it is for thousands of steps. The largest curvature met is
     kept, so that in a stream the step never grows.
     """
 
@@ -69,12 +73,12 @@ class Lipschitz:
         momentum = getattr(rule, "momentum", None)
         if batch is not None:
             curvature = objective.batch_curvature(batch)
-            share = 1.0 - (momentum or 0.0)
+            share = LONG_BATCH * (1.0 - (momentum or 0.0))
         else:
             mu, curvature = objective.curvature
             share = 1.0
             if momentum is None:
-                share = min(1.8, 2.0 / (1.0 + mu / _positive(curvature)))
+                share = min(LONG, 2.0 / (1.0 + mu / _positive(curvature)))
         self.steepest = max(self.steepest, curvature)
         return share / _positive(self.steepest)
 
@@ -89,7 +93,7 @@ class Reach:
     (Ivgi, Hinder and Carmon 2023, here by coordinate), begun at
     1e-2·|g_j|/h_j + 1e-3·√(2F₀/h_j), and ε is relative, ε·h_j·2F₀. That makes the path
     independent of the units of the columns and of y. rmsprop's effective step is capped
-    at 1/(Λ h_j), its stability bound: near the optimum g/√G is noise of size one, and
+    at 1.8/(Λ h_j), below its stability bound: near the optimum g/√G is noise of size one, and
     the cap turns it into linear convergence.
     """
 
@@ -117,11 +121,11 @@ class Reach:
         rule.eps = np.maximum(rule.eps, eps) if resumed else eps
         if hasattr(rule, "cap"):
             if batch is None:
-                curvature = objective.scaled_curvature
+                curvature, share = objective.scaled_curvature, LONG
             else:
-                curvature = objective.batch_curvature(batch, inverse)
+                curvature, share = objective.batch_curvature(batch, inverse), LONG_BATCH
             self.steepest = max(self.steepest, curvature)
-            rule.cap = inverse / _positive(self.steepest)
+            rule.cap = share * inverse / _positive(self.steepest)
         return 1.0
 
     def follow(self, rule, w):

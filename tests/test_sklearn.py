@@ -17,13 +17,14 @@ EXACT = (
     [GDRegressor(solver=name) for name in SOLVERS]
     + [GDRegressor(solver=name, alpha=0.1) for name in FULL_BATCH]
     + [GDRegressor(solver=name, fit_intercept=False) for name in FULL_BATCH]
-    # Its 32 rows a step are all the rows of the two checks of weights.
-    + [GDRegressor(solver="minibatch", alpha=0.1)]
+    # 32 rows a step are all the rows of the two checks of weights, and momentum meets
+    # every row to rounding before it stops.
+    + [GDRegressor("minibatch", alpha=0.1), GDRegressor("momentum", batch_size=8)]
 )
 BATCHED = [
     GDRegressor(solver=name, batch_size=8)
     for name, solver in SOLVERS.items()
-    if not solver.second_order
+    if not solver.second_order and name != "momentum"
 ] + [GDRegressor(solver="sgd", alpha=0.1)]
 
 
