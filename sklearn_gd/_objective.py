@@ -39,9 +39,10 @@ class Objective:
     size : int
         d + fit_intercept, the length of w and g.
     deviation : float
-        √(2 F₀), F₀ the loss of the best constant: the unit in which F is judged.
+        √(2 F₀), F₀ the loss of the best constant: the unit in which F is judged. Never
+        below the rounding of y, nor 0.
     noise : float
-        The part of a deviation that is rounding.
+        The rounding of y.
     """
 
     def __init__(self, data, loss, penalty, fit_intercept, offset=None):
@@ -53,9 +54,9 @@ class Objective:
         best_constant = data.mean(data.y) if fit_intercept else 0.0
         self.offset = best_constant if offset is None else offset
         self.y = data.y - self.offset
-        self.deviation = np.sqrt(data.mean((data.y - best_constant) ** 2))
-        _finite(self.deviation)
         self.noise = 4 * EPS * np.sqrt(data.mean(data.y**2))
+        deviation = np.sqrt(_finite(data.mean((data.y - best_constant) ** 2)))
+        self.deviation = max(deviation, self.noise, np.finfo(np.float64).tiny)
         self.problem = self._problem(self.y)
 
     def value(self, w):

@@ -281,13 +281,20 @@ class State:
         """Return max_j |g_j| / √(2 F₀ h_j): for squared loss a cosine, free of scale."""
         root = np.sqrt(self.objective.diagonal)
         ratio = np.divide(np.abs(g), root, out=np.zeros_like(g), where=root > 0.0)
-        return np.max(ratio) / max(self.objective.deviation, np.finfo(float).tiny)
+        return np.max(ratio) / self.objective.deviation
+
+    def excess(self):
+        """Return (F − F*)/F₀ at the best iterate, None if that is too much work."""
+        objective = self.objective
+        if not objective.has_gram:
+            return None
+        g = objective.value_and_gradient(self.best)[1]
+        gap = objective.gap(self.best, g)
+        return 0.0 if gap <= objective.noise**2 else 2.0 * gap / objective.deviation**2
 
     @property
     def gradient_is_small(self):
-        noise = self.objective.noise / max(
-            self.objective.deviation, np.finfo(float).tiny
-        )
+        noise = self.objective.noise / self.objective.deviation
         return self.gradient_ratio(self.g) <= max(self.tol, noise)
 
 
@@ -343,8 +350,8 @@ def _best(state, reason, max_iter, tol):
         g = state.objective.value_and_gradient(state.best)[1]
         if reason is None:
             warning = _not_converged(state, g, max_iter)
-        if warning is None and state.objective.has_gram:
-            warning = _far_from_optimum(state, g)
+        if warning is None:
+            warning = _far_from_optimum(state)
     return _result(state, state.best, state.best_F, reason, max_iter, warning)
 
 
@@ -407,14 +414,13 @@ def _not_converged(state, g, max_iter):
     return message + _advice(state)
 
 
-def _far_from_optimum(state, g):
-    gap = state.objective.gap(state.best, g)
-    if gap <= FAR * 0.5 * state.objective.deviation**2:
+def _far_from_optimum(state):
+    excess = state.excess()
+    if excess is None or excess <= FAR:
         return None
-    share = 2.0 * gap / state.objective.deviation**2
     return (
         f"The fit stopped after {state.n_iter} {state.walk.unit} with F still "
-        f"{share:.1e} of that of a constant model above the optimum. "
+        f"{excess:.1e} of that of a constant model above the optimum. "
     ) + _advice(state)
 
 

@@ -16,7 +16,9 @@ cdef class Adaptive(Rule):
     cdef public double[::1] G
     cdef public double[::1] reach
     cdef public double[::1] eps
+    cdef public double[::1] cap
     cdef readonly double given_eps
+    cdef inline double effective(self, Py_ssize_t j, double eta) noexcept nogil
 
 
 cdef class AdaGrad(Adaptive):
@@ -25,4 +27,3 @@ cdef class AdaGrad(Adaptive):
 
 cdef class RMSprop(Adaptive):
     cdef readonly double rho
-    cdef public double[::1] cap

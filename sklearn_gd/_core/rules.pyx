@@ -88,21 +88,27 @@ cdef class Momentum(Rule):
 
 
 cdef class Adaptive(Rule):
-    """What AdaGrad and RMSprop share: G, the past squares of each coordinate.
+    """What AdaGrad and RMSprop share: w ← w − η g / √(G + ε), by coordinate.
 
-    ``reach`` multiplies η by coordinate: 1 for the textbook's single step, a length
-    that the coordinate may have to travel for automatic steps. ``eps`` is ε, inside the
-    root, by coordinate too; ``given_eps`` is the number it began with.
+    G holds past squares of g. Three arrays make the textbook's rule automatic:
+    ``reach`` multiplies η (1 in the textbook), ``eps`` is ε, inside the root, and
+    ``cap`` bounds the effective step η/√(G + ε) (infinite in the textbook).
+    ``given_eps`` is the number that ε began with.
     """
 
-    state_names = ("G", "reach", "eps")
+    state_names = ("G", "reach", "eps", "cap")
 
     def __init__(self, Py_ssize_t size, *, double eps=1e-16):
         self.size = size
         self.G = np.zeros(size)
         self.reach = np.ones(size)
         self.eps = np.full(size, eps)
+        self.cap = np.full(size, np.inf)
         self.given_eps = eps
+
+    cdef inline double effective(self, Py_ssize_t j, double eta) noexcept nogil:
+        """η / √(G + ε) of coordinate j."""
+        return fmin(eta * self.reach[j] / sqrt(self.G[j] + self.eps[j]), self.cap[j])
 
 
 cdef class AdaGrad(Adaptive):
@@ -112,37 +118,25 @@ cdef class AdaGrad(Adaptive):
     """
 
     cdef void step(self, double* w, const double* g, double eta) noexcept nogil:
-        cdef double* G = &self.G[0]
-        cdef double* reach = &self.reach[0]
-        cdef double* eps = &self.eps[0]
         cdef Py_ssize_t j
         for j in range(self.size):
-            G[j] = G[j] + g[j] * g[j]
-            w[j] -= eta * reach[j] * g[j] / sqrt(G[j] + eps[j])
+            self.G[j] = self.G[j] + g[j] * g[j]
+            w[j] -= self.effective(j, eta) * g[j]
 
 
 cdef class RMSprop(Adaptive):
     """G ← ρ G + (1 − ρ) g²;  w ← w − η g / √(G + ε).
 
-    Tieleman and Hinton (2012), lecture 6.5. ``cap`` bounds the effective step
-    η/√(G + ε) of a coordinate: infinite for the textbook's rule, the largest stable
-    step for automatic steps, where G would otherwise fade and the step grow for ever.
+    Tieleman and Hinton (2012), lecture 6.5.
     """
-
-    state_names = ("G", "reach", "eps", "cap")
 
     def __init__(self, Py_ssize_t size, *, double rho=0.9, double eps=1e-16):
         super().__init__(size, eps=eps)
         self.rho = rho
-        self.cap = np.full(size, np.inf)
 
     cdef void step(self, double* w, const double* g, double eta) noexcept nogil:
-        cdef double* G = &self.G[0]
-        cdef double* reach = &self.reach[0]
-        cdef double* eps = &self.eps[0]
-        cdef double* cap = &self.cap[0]
         cdef double rho = self.rho
         cdef Py_ssize_t j
         for j in range(self.size):
-            G[j] = rho * G[j] + (1.0 - rho) * g[j] * g[j]
-            w[j] -= fmin(eta * reach[j] / sqrt(G[j] + eps[j]), cap[j]) * g[j]
+            self.G[j] = rho * self.G[j] + (1.0 - rho) * g[j] * g[j]
+            w[j] -= self.effective(j, eta) * g[j]
