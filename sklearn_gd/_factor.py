@@ -106,10 +106,17 @@ def least_squares(A, q):
     scale = norms[used]
     U, sigma, Vt = linalg.svd(A[:, used] / scale, full_matrices=False)
     rank = np.count_nonzero(sigma > sigma[0] * max(A.shape) * EPS)
-    z = Vt[:rank].T @ (U[:, :rank].T @ q / sigma[:rank]) / scale
+    V = Vt[:rank].T
+    c = U[:, :rank].T @ q / sigma[:rank]
+    v = V @ c
     if rank < len(scale):
-        # The row space in the columns' own units; what lies outside it is not needed.
-        basis = linalg.qr((Vt[:rank] * scale).T, mode="economic")[0]
-        z = basis @ (basis.T @ z)
-    w[used] = z
+        # v is the shortest in units of the columns' norms. Of all v with Vᵀv = c take
+        # the one whose v/scale is shortest, and mend what rounding did to Vᵀv = c.
+        # Where units are so far apart that little is left to mend, v stays.
+        basis = linalg.qr(V * scale[:, None], mode="economic")[0]
+        other = scale * (basis @ (basis.T @ (v / scale)))
+        other += V @ (c - V.T @ other)
+        if linalg.norm(other) < 1e3 * linalg.norm(v):
+            v = other
+    w[used] = v / scale
     return w

@@ -184,7 +184,8 @@ class Objective:
         d = self.data.d
         extra = scale[d] if self.fit_intercept else 0.0
         rows = _finite(self.data.largest_norm(scale[:d], extra))
-        ridge = self.penalty.alpha * scale[:d].max()
+        # alpha is part of `whole` already.
+        ridge = (1.0 - together) * self.penalty.alpha * scale[:d].max()
         return _round_up(max(single, n == 1) * rows + together * whole + ridge)
 
     # --- second order -----------------------------------------------------------------
@@ -204,10 +205,10 @@ class Objective:
 
     @cached_property
     def _cholesky(self):
-        """Solve with a Cholesky factor of the equilibrated Gram matrix, None if poor."""
+        """Solve with a Cholesky factor of the Gram matrix, or None if it is poor."""
         mean, gram = self.moments
         scale = _inverse(np.sqrt(np.diag(gram)))
-        # A column whose deviation is the rounding of its mean is constant: for the rows.
+        # A deviation that is the rounding of a mean is none: left to the rows.
         constant = scale * EPS * 16 * np.abs(mean) > 1.0
         if constant.any() or not scale.all():
             return None
@@ -230,7 +231,7 @@ class Objective:
         return solve
 
     def _direction_from_rows(self, w):
-        """Solve min ‖r − A p‖ for the residuals r by a triangular factor of the rows."""
+        """Solve min ‖r − A p‖, r the residuals, by a triangular factor of the rows."""
         d = self.data.d
         residual = np.zeros(len(self.y))
         self.problem.predict_rows(w, residual)

@@ -4,7 +4,6 @@ import warnings
 from numbers import Integral, Real
 
 import numpy as np
-from scipy import sparse
 from sklearn.base import BaseEstimator, RegressorMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
@@ -95,10 +94,11 @@ class GDRegressor(RegressorMixin, BaseEstimator):
     max_iter : int, default=1000
         The largest number of iterations (full batch) or epochs (stochastic).
     tol : float, default=1e-4
-        Full batch: stop when max_j \|g_j\| / √h_j ≤ tol √(2 F₀), h the diagonal of H and
-        F₀ the loss of the best constant. Stochastic: F is on a plateau when its
-        *relative* improvement stays below tol for n_iter_no_change epochs
-        (SGDRegressor's tol is absolute). None makes exactly max_iter iterations.
+        Full batch: stop when max_j \|g_j\| / √h_j ≤ tol √(2 F₀), h the diagonal of H
+        and F₀ the loss of the best constant. Stochastic: F is on a plateau when its
+        *relative* improvement stays below tol for n_iter_no_change epochs, and an
+        automatic step stops on a plateau within tol F₀ of the optimum (SGDRegressor's
+        tol is absolute). None makes exactly max_iter iterations.
     n_iter_no_change : int, default=5
         Iterations or epochs without improvement that make a plateau.
     average : "auto" or bool, default="auto"
@@ -149,13 +149,21 @@ class GDRegressor(RegressorMixin, BaseEstimator):
 
     Notes
     -----
-    Automatic steps: gd and momentum use 1/L, momentum with the λ that suits the
-    condition number and a restart whenever F rises. A batch of B rows uses 1/L_B, the
-    expected smoothness of B random rows [3]_, halved on each plateau. adagrad and
-    rmsprop measure each coordinate's step by the distance it has covered [4]_. newton
-    takes full steps.
+    Automatic steps, in terms of μ and L, the smallest and largest eigenvalue of H:
 
-    A parameter that the solver does not use is validated and ignored.
+    - gd: min(2/(L + μ), 1.8/L);
+    - momentum: 1/L, the λ that suits the condition number L/μ [1]_ [5]_, and a restart
+      whenever F rises;
+    - a batch of B rows: 1.5/L_B, times 1 − λ with momentum, L_B the expected smoothness
+      of B random rows [3]_, halved on each plateau of F at the mean of an epoch;
+    - adagrad and rmsprop: for each coordinate the distance it has covered [4]_, the
+      effective step capped below its stability bound, ε relative to F₀;
+    - newton: 1, repeated until it stops helping.
+
+    What a solver does not use is validated and ignored: ``momentum`` is used by
+    momentum, ``eps`` by adagrad and rmsprop, ``rho`` by rmsprop; ``shuffle``,
+    ``random_state`` and ``average`` with batches; ``schedule``, ``power_t`` with float
+    steps.
 
     References
     ----------
@@ -353,7 +361,9 @@ class GDRegressor(RegressorMixin, BaseEstimator):
             objective = self._objective(data, stream["offset"])
             w = stream["w"].copy()
             if len(w) != objective.size:
-                raise ValueError("fit_intercept can't change between partial_fit calls.")
+                raise ValueError(
+                    "fit_intercept can't change between partial_fit calls."
+                )
         same_solver = stream.get("solver") == self.solver
         walk = self._walk(objective, stream["seed"], stream["epoch"], stream=True)
         rule = self._rule(objective, walk, stream["momentum"] if same_solver else None)

@@ -11,6 +11,8 @@ from sklearn_gd._core.rules import AdaGrad, Descent, Momentum, RMSprop
 
 # A fit that stops further than this from the optimum, in units of F₀, says so.
 FAR = 1e-3
+# The rounding of F, a sum over many rows, relative to F.
+ROUNDING = 1e-12
 # A stream's iteration is tried with its step halved at most this many times.
 TRIES = 30
 
@@ -218,9 +220,7 @@ class State:
         self._new_plateau()
 
     def first_step(self, size):
-        return size.first(
-            self.objective, self.rule, self.walk.batch, self.w, self.g
-        )
+        return size.first(self.objective, self.rule, self.walk.batch, self.w)
 
     def _new_plateau(self):
         self._flat = 0
@@ -237,9 +237,13 @@ class State:
         else:
             self._flat += 1
         # Equal up to rounding, the later iterate is the better one.
-        if self.F <= self.best_F + self.objective.noise**2:
+        if not self.is_above(self.best_F):
             self.best_F = min(self.F, self.best_F)
             self.best = self.point.copy()
+
+    def is_above(self, F):
+        """Return whether F is higher here by more than its rounding."""
+        return not self.F <= (1.0 + ROUNDING) * F + self.objective.noise**2
 
     @property
     def plateau(self):
@@ -278,7 +282,7 @@ class State:
         self.F, self.g = self.objective.value_and_gradient(self.w)
 
     def gradient_ratio(self, g):
-        """Return max_j |g_j| / √(2 F₀ h_j): for squared loss a cosine, free of scale."""
+        """Return max_j |g_j| / √(2 F₀ h_j), free of scale: a cosine times a share."""
         root = np.sqrt(self.objective.diagonal)
         ratio = np.divide(np.abs(g), root, out=np.zeros_like(g), where=root > 0.0)
         return np.max(ratio) / self.objective.deviation
@@ -298,8 +302,9 @@ class State:
         return self.gradient_ratio(self.g) <= max(self.tol, noise)
 
 
-def minimize(objective, rule, walk, policy, w, *, max_iter, tol, patience, made=0,
-             stream=False):
+def minimize(
+    objective, rule, walk, policy, w, *, max_iter, tol, patience, made=0, stream=False
+):
     """Minimise the objective: the one loop of all solvers.
 
     Parameters
@@ -340,7 +345,9 @@ def minimize(objective, rule, walk, policy, w, *, max_iter, tol, patience, made=
 def _result(state, w, F, reason, max_iter, warning):
     if reason is None:
         reason = f"max_iter={max_iter} {state.walk.unit} made"
-    return Result(w, F, state.curve, state.steps.made, state.steps.last, reason, warning)
+    return Result(
+        w, F, state.curve, state.steps.made, state.steps.last, reason, warning
+    )
 
 
 def _best(state, reason, max_iter, tol):
@@ -362,7 +369,8 @@ def _last(state, reason, max_iter, tol, stream):
         F = state.objective.value(point)
     # A quadratic F may ripple above its start under a stable step; the adaptive rules
     # have no largest step, and an end above the start is never what was meant.
-    worse = not F <= state.start_F + state.objective.noise**2
+    state.F = F
+    worse = state.is_above(state.start_F)
     if reason == _steps.DIVERGED or (
         not stream and worse and (state.stable_step is None or state.beyond_stable_step)
     ):
@@ -385,8 +393,8 @@ def _last(state, reason, max_iter, tol, stream):
 def _diverged(state):
     message = (
         f"The fit diverged with learning_rate={state.eta:g}: F rose from "
-        f"{state.start_F:.3g} to {state.F:.3g} in {state.n_iter} {state.walk.unit}, and "
-        "the best iterate before that is returned. "
+        f"{state.start_F:.3g} to {state.F:.3g} in {state.n_iter} {state.walk.unit}. "
+        "The best iterate before that is returned. "
     )
     bound = state.stable_step
     if bound is None:
@@ -470,7 +478,7 @@ def advance(objective, rule, walk, size, w, *, share, made):
     for halvings in range(TRIES):
         state.set_step(whole * share / 2.0**halvings)
         state.iterate()
-        if state.F <= state.start_F + objective.noise**2 and state.is_finite:
+        if state.is_finite and not state.is_above(state.start_F):
             break
         rule.state = memory
         state.back_to_best()

@@ -534,14 +534,14 @@ def test_cross_val_score():
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_copies(solver):
     X, y = noisy()
-    model = GDRegressor(solver, random_state=0, learning_rate=0.01, tol=None, max_iter=5)
+    model = GDRegressor(
+        solver, random_state=0, learning_rate=0.01, tol=None, max_iter=5
+    )
     model.fit(X, y)
     for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
         assert_array_equal(twin.predict(X), model.predict(X))
         twin.partial_fit(X, y)
-        assert_array_equal(
-            twin.coef_, copy.deepcopy(model).partial_fit(X, y).coef_
-        )
+        assert_array_equal(twin.coef_, copy.deepcopy(model).partial_fit(X, y).coef_)
     assert not hasattr(clone(model), "coef_")
     assert clone(model).get_params() == model.get_params()
 
@@ -552,7 +552,9 @@ def test_fitted_attributes_are_arrays_numbers_and_strings():
             return all(plain(v) for v in value.values())
         if isinstance(value, list | tuple):
             return all(plain(v) for v in value)
-        return value is None or isinstance(value, np.ndarray | np.generic | float | int | str)
+        return value is None or isinstance(
+            value, np.ndarray | np.generic | float | int | str
+        )
 
     X, y = noisy()
     for solver in SOLVERS:
@@ -613,7 +615,9 @@ def test_metadata_routing_of_weights():
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_wrong_parameters(parameter, value, method):
     X, y = noisy()
-    with pytest.raises(ValueError, match=f"'{parameter}' parameter of GDRegressor must"):
+    with pytest.raises(
+        ValueError, match=f"'{parameter}' parameter of GDRegressor must"
+    ):
         getattr(GDRegressor(**{parameter: value}), method)(X, y)
 
 

@@ -6,9 +6,9 @@ import textbook
 from numpy.testing import assert_allclose
 from scipy import sparse
 from sklearn.linear_model import SGDRegressor
+from sklearn_gd._core.rules import AdaGrad, Descent, Momentum, RMSprop
 
 from sklearn_gd import GDRegressor
-from sklearn_gd._core.rules import AdaGrad, Descent, Momentum, RMSprop
 from sklearn_gd._solver import SOLVERS
 
 # rmsprop's is small enough not to reach in 50 steps the optimum, where g/√G is the sign

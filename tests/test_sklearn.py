@@ -6,7 +6,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn_gd import GDRegressor
 from sklearn_gd._solver import SOLVERS
 
-# scikit-learn's checks fit on data on which max_iter is reached, and skip some on purpose.
+# The checks fit data on which max_iter is reached, and skip what does not apply.
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning",
     "ignore::sklearn.exceptions.SkipTestWarning",

@@ -73,7 +73,9 @@ def test_newton_has_the_coefficients_of_least_squares(name):
     X, y = tables.standardised(name)
     model, messages = fit("newton", X, y)
     ols = LinearRegression().fit(X, y)
-    assert_allclose(model.coef_, ols.coef_, rtol=1e-10, atol=1e-10 * abs(ols.coef_).max())
+    assert_allclose(
+        model.coef_, ols.coef_, rtol=1e-10, atol=1e-10 * abs(ols.coef_).max()
+    )
     assert_allclose(model.intercept_, ols.intercept_, rtol=1e-10)
     assert not messages
 

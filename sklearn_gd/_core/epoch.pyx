@@ -305,7 +305,8 @@ cdef class Problem:
                 )
             eta = steps.next()
             a *= 1.0 - eta * alpha
-            if fabs(a) < 1e-9 or fabs(a) > 1e9:
+            # The mean is a difference that loses as many digits as a has lost.
+            if fabs(a) < 1e-3 or fabs(a) > 1e3:
                 self.unscale(w, a, &sum_a, &lag[0], mean)
                 a = 1.0
             for k in range(first, last):

@@ -91,9 +91,9 @@ cdef class Adaptive(Rule):
     """What AdaGrad and RMSprop share: w ← w − η g / √(G + ε), by coordinate.
 
     G holds past squares of g. Three arrays make the textbook's rule automatic:
-    ``reach`` multiplies η (1 in the textbook), ``eps`` is ε, inside the root, and
-    ``cap`` bounds the effective step η/√(G + ε) (infinite in the textbook).
-    ``given_eps`` is the number that ε began with.
+    ``reach`` multiplies 1/√(G + ε) (1 in the textbook), ``cap`` bounds their product
+    (infinite in the textbook), and ``eps`` is ε, inside the root, which began as the
+    number ``given_eps``.
     """
 
     state_names = ("G", "reach", "eps", "cap")
@@ -108,7 +108,12 @@ cdef class Adaptive(Rule):
 
     cdef inline double effective(self, Py_ssize_t j, double eta) noexcept nogil:
         """η / √(G + ε) of coordinate j."""
-        return fmin(eta * self.reach[j] / sqrt(self.G[j] + self.eps[j]), self.cap[j])
+        return eta * fmin(self.reach[j] / sqrt(self.G[j] + self.eps[j]), self.cap[j])
+
+    def restart(self):
+        # After an overflow G would hold its coordinate still for ever.
+        G = np.asarray(self.G)
+        self.G = np.where(np.isfinite(G), G, 0.0)
 
 
 cdef class AdaGrad(Adaptive):

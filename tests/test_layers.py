@@ -1,0 +1,73 @@
+"""Imports point down the list of layers, and only there."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+import sklearn_gd
+
+ROOT = Path(sklearn_gd.__file__).parent
+LAYERS = [
+    "__init__",
+    "_regressor",
+    "_solver",
+    "_steps",
+    "_objective",
+    "_data",
+    "_factor",
+    "_core",
+]
+ALLOWED = {"numpy", "scipy", "sklearn", "sklearn_gd"}
+STANDARD = {"dataclasses", "functools", "numbers", "warnings"}
+
+
+def imports(path):
+    """Yield every module that a .py file imports, at any depth."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            if node.module == "sklearn_gd":
+                yield from (f"sklearn_gd.{alias.name}" for alias in node.names)
+            else:
+                yield node.module
+
+
+def layer(module):
+    return LAYERS.index(module.split(".")[1])
+
+
+def test_every_file_has_a_layer():
+    files = {path.stem for path in ROOT.glob("*.py")}
+    assert files == set(LAYERS) - {"_core"}
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("*.py")), ids=lambda path: path.stem)
+def test_imports_point_down(path):
+    here = LAYERS.index(path.stem)
+    for module in imports(path):
+        top = module.split(".")[0]
+        assert top in ALLOWED | STANDARD, module
+        if top == "sklearn_gd":
+            assert layer(module) > here, f"{path.name} imports {module}"
+
+
+def test_only_the_estimator_uses_private_parts_of_scikit_learn():
+    for path in ROOT.glob("*.py"):
+        if path.stem not in ("_regressor", "__init__"):
+            assert not [m for m in imports(path) if m.split(".")[0] == "sklearn"]
+
+
+# The rules, losses, penalties and rows know nothing of each other; the loop knows all.
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.glob("_core/*.p[yx]*")), ids=lambda p: p.name
+)
+def test_the_compiled_room(path):
+    used = set(re.findall(r"sklearn_gd\.(\S+) c?import", path.read_text()))
+    if path.stem == "epoch":
+        assert used <= {f"_core.{n}" for n in ("losses", "penalties", "rows", "rules")}
+    else:
+        assert not used

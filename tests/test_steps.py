@@ -1,0 +1,195 @@
+"""Automatic steps, schedules and policies."""
+
+import warnings
+
+import numpy as np
+import pytest
+import tables
+import textbook
+from numpy.testing import assert_allclose
+from sklearn.exceptions import ConvergenceWarning
+
+from sklearn_gd import GDRegressor, _objective, _steps
+from sklearn_gd._objective import Objective
+from sklearn_gd._solver import SOLVERS
+
+ignore_convergence = pytest.mark.filterwarnings(
+    "ignore::sklearn.exceptions.ConvergenceWarning"
+)
+
+
+def curved(values, n=400, seed=0, along=None):
+    """Return X whose H has these eigenvalues, and y, without an intercept."""
+    rng = np.random.default_rng(seed)
+    Q = np.linalg.qr(rng.normal(size=(n, len(values))))[0] * np.sqrt(n)
+    R = np.linalg.qr(rng.normal(size=(len(values), len(values))))[0]
+    X = Q * np.sqrt(values) @ R
+    w = R.T @ (np.ones(len(values)) if along is None else np.eye(len(values))[along])
+    return X, X @ w + 0.1 * rng.normal(size=n)
+
+
+def test_largest_stable_steps_are_those_of_the_theory():
+    X, y = curved([0.5, 1.0, 4.0])
+    for solver, momentum, bound in [
+        ("gd", {}, 2 / 4),
+        ("momentum", {"momentum": 0.5}, 2 * 1.5 / 4),
+        ("newton", {}, 2.0),
+    ]:
+        for factor, stable in [(0.99, True), (1.01, False)]:
+            model = GDRegressor(
+                solver,
+                learning_rate=factor * bound,
+                fit_intercept=False,
+                max_iter=3000,
+                tol=None,
+                **momentum,
+            )
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                model.fit(X, y)
+            assert bool(caught) != stable, (solver, factor)
+            assert model.loss_ <= model.loss_curve_[0]
+            for warning in caught:
+                assert f"stable step is {_floored(bound)}" in str(warning.message)
+
+
+def _floored(bound):
+    return f"{np.floor(bound * 1000) / 1000:.3g}"
+
+
+def test_the_named_step_is_rounded_down():
+    from sklearn_gd._solver import _floor
+
+    for bound in (0.1239, 2.0, 1.999e-300, 9.999e200):
+        assert 0.99 * bound <= float(_floor(bound)) <= bound * (1 + 1e-15)
+
+
+def test_momentum_of_the_curvature():
+    assert_allclose(_steps.heavy_ball_momentum((0.25, 1.0)), 0.25)
+    assert_allclose(_steps.heavy_ball_momentum((0.0, 1.0)), (1 - 0.008) ** 2)
+    assert _steps.heavy_ball_momentum((1.0, 1.0)) == 0.0
+    assert 0.0 <= _steps.heavy_ball_momentum((0.0, 0.0)) < 1.0
+    X, y = curved([0.04, 1.0])
+    model = GDRegressor("momentum", fit_intercept=False).fit(X, y)
+    assert_allclose(model.momentum_, 0.64, rtol=1e-4)
+    assert_allclose(model.learning_rate_, 1.0, rtol=1e-5)
+    assert GDRegressor("momentum", learning_rate=0.1).fit(X, y).momentum_ == 0.9
+    assert GDRegressor("momentum", batch_size=8).fit(X, y).momentum_ == 0.9
+    assert GDRegressor("momentum", momentum=0.3).fit(X, y).momentum_ == 0.3
+
+
+def test_gd_takes_the_long_step():
+    X, y = curved([0.5, 1.0])
+    model = GDRegressor(fit_intercept=False).fit(X, y)
+    assert_allclose(model.learning_rate_, 2 / 1.5, rtol=1e-5)
+    X, y = curved([0.01, 1.0])
+    model = GDRegressor(fit_intercept=False).fit(X, y)
+    assert_allclose(model.learning_rate_, 1.8, rtol=1e-5)
+
+
+@ignore_convergence
+@pytest.mark.parametrize("name", tables.NAMES)
+@pytest.mark.parametrize("version", [tables.raw, tables.standardised])
+def test_gd_never_rises(name, version):
+    model = GDRegressor().fit(*version(name))
+    curve = np.array(model.loss_curve_)
+    assert (np.diff(curve) <= 1e-12 * curve[0]).all()
+
+
+@ignore_convergence
+@pytest.mark.parametrize("solver", [s for s in SOLVERS if s not in ("newton",)])
+@pytest.mark.parametrize("wrong", [0.1, 0.01])
+def test_a_wrong_curvature_is_survived(solver, wrong, monkeypatch):
+    X, y = tables.standardised("diabetes")
+    extremes = Objective._extremes
+    monkeypatch.setattr(
+        Objective, "_extremes", lambda *a: tuple(wrong * v for v in extremes(*a))
+    )
+    monkeypatch.setattr(Objective, "batch_curvature", lambda *a: wrong)
+    model = GDRegressor(solver, random_state=0).fit(X, y)
+    assert model.loss_ <= model.loss_curve_[0]
+    assert model.score(X, y) > 0.35
+
+
+def test_schedule_adaptive_divides_by_five():
+    X, y = curved([1.0, 1.0])
+    model = GDRegressor(
+        "sgd", learning_rate=0.1, schedule="adaptive", random_state=0
+    ).fit(X, y)
+    assert model.stop_reason_.startswith("converged")
+    power = np.log(0.1 / model.learning_rate_) / np.log(5)
+    assert power > 1
+    assert_allclose(power, round(power), atol=1e-9)
+    constant = GDRegressor("sgd", learning_rate=0.1, random_state=0).fit(X, y)
+    assert model.loss_ < constant.loss_
+
+
+def test_average_is_the_mean_of_the_last_epoch():
+    X, y = curved([1.0, 2.0], n=20)
+    model = GDRegressor(
+        "sgd",
+        learning_rate=0.05,
+        shuffle=False,
+        average=True,
+        max_iter=3,
+        tol=None,
+        fit_intercept=False,
+    ).fit(X, y)
+    w, iterates = np.zeros(2), []
+    for _ in range(3):
+        iterates = []
+        for x_i, y_i in zip(X, y, strict=True):
+            w = w - 0.05 * (x_i @ w - y_i) * x_i
+            iterates.append(w)
+    assert_allclose(model.coef_, np.mean(iterates, axis=0), rtol=1e-10)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@ignore_convergence
+def test_automatic_steps_never_end_above_the_best_constant(solver):
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        n, d = rng.integers(1, 40, size=2)
+        X = rng.standard_t(1.1, size=(n, d)) * 10.0 ** rng.uniform(-6, 6, size=d)
+        y = rng.standard_t(1.1, size=n) * 10.0 ** rng.uniform(-6, 6)
+        s = rng.integers(0, 3, size=n) + (np.arange(n) == 0)
+        model = GDRegressor(solver, random_state=0, max_iter=100).fit(X, y, s)
+        mean = np.average(y, weights=s)
+        constant = textbook.objective(X, y, np.zeros(d), mean, s)
+        assert model.loss_ <= constant * (1 + 1e-12) + 1e-30 * mean**2
+        assert np.isfinite(model.coef_).all()
+
+
+@pytest.mark.parametrize("solver", ["gd", "sgd", "minibatch", "adagrad", "rmsprop"])
+def test_a_stop_far_from_the_optimum_warns(solver):
+    # y lies in the flattest direction, where every gradient is small.
+    X, y = curved([1e-7, 1.0, 1.0, 1.0], along=0)
+    y = y - 0.1 * np.random.default_rng(0).normal(size=len(y)) * 0
+    X, y = X, 1e4 * X @ np.linalg.svd(X, full_matrices=False)[2][-1]
+    with pytest.warns(ConvergenceWarning, match=r"condition number.*newton"):
+        GDRegressor(solver, fit_intercept=False, random_state=0).fit(X, y)
+
+
+def test_without_a_gram_matrix_the_steps_are_as_good(monkeypatch):
+    X, y = tables.standardised("diabetes")
+    best = GDRegressor("newton").fit(X, y).loss_
+    monkeypatch.setattr(_objective, "GRAM_COLUMNS", 1)
+    for solver in SOLVERS:
+        model = GDRegressor(solver, random_state=0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model.fit(X, y)
+        assert model.loss_ - best < 1e-3 * y.var() / 2, solver
+        assert model.loss_curve_[0] >= model.loss_, solver
+
+
+def test_results_do_not_depend_on_the_threads_of_blas():
+    from threadpoolctl import threadpool_limits
+
+    X, y = tables.standardised("randhie")
+    for solver in ("sgd", "minibatch"):
+        fits = []
+        for threads in (1, 2):
+            with threadpool_limits(threads):
+                fits.append(GDRegressor(solver, random_state=0).fit(X, y).coef_)
+        assert (fits[0] == fits[1]).all()
