@@ -100,7 +100,7 @@ class AllRows:
 
     batch = None
     exact = True
-    unit = "iterations"
+    one, unit = "iteration", "iterations"
 
     seed = None
 
@@ -135,7 +135,7 @@ class Batches:
         Epochs made before.
     """
 
-    unit = "epochs"
+    one, unit = "epoch", "epochs"
 
     def __init__(self, batch, seed, average, exact, epoch=0):
         self.batch = batch
@@ -186,6 +186,8 @@ class State:
     F, previous_F, start_F, best_F : float
     steps : Steps
         The step sizes, and how many were made.
+    automatic : bool
+        Whether the steps are automatic.
     plateau : bool
         Whether F has not fallen by more than tol for ``patience`` iterations.
     """
@@ -196,6 +198,7 @@ class State:
         self.walk = walk
         self.w = w
         self.point = w
+        self.automatic = True
         self.tol = 0.0 if tol is None else tol
         self.patience = patience
         self.steps = Steps(0.0, 0.0, made)
@@ -330,6 +333,7 @@ def minimize(
     Result
     """
     state = State(objective, rule, walk, w, tol, patience, made)
+    state.automatic = policy.automatic
     policy.begin(state)
     reason = None
     while state.n_iter < max_iter:
@@ -391,18 +395,24 @@ def _last(state, reason, max_iter, tol, stream):
 
 
 def _diverged(state):
+    height = f"to {state.F:.3g}" if np.isfinite(state.F) else "past any number"
     message = (
         f"The fit diverged with learning_rate={state.eta:g}: F rose from "
-        f"{state.start_F:.3g} to {state.F:.3g} in {state.n_iter} {state.walk.unit}. "
-        "The best iterate before that is returned. "
+        f"{state.start_F:.3g} {height} in {_made(state)}. The best iterate before that "
+        "is returned. "
     )
     bound = state.stable_step
     if bound is None:
         return message + "Use a smaller learning_rate, or learning_rate='auto'."
+    # At the bound itself F need not fall.
     return message + (
         f"The largest stable step is {_floor(bound)}: use learning_rate="
-        f"{_floor(bound)} or less, or learning_rate='auto'."
+        f"{_floor(0.9 * bound)} or less, or learning_rate='auto'."
     )
+
+
+def _made(state):
+    return f"{state.n_iter} {state.walk.unit if state.n_iter > 1 else state.walk.one}"
 
 
 def _floor(bound, digits=3):
@@ -427,8 +437,8 @@ def _far_from_optimum(state):
     if excess is None or excess <= FAR:
         return None
     return (
-        f"The fit stopped after {state.n_iter} {state.walk.unit} with F still "
-        f"{excess:.1e} of that of a constant model above the optimum. "
+        f"The fit stopped after {_made(state)} with F still {excess:.1e} of that of a "
+        "constant model above the optimum. "
     ) + _advice(state)
 
 
@@ -436,6 +446,8 @@ def _advice(state):
     if state.walk.batch is None and state.walk.second_order:
         return "The columns are nearly collinear: drop some, or set alpha > 0."
     advice = "Increase max_iter, or use solver='newton'."
+    if not state.automatic:
+        advice = "Increase max_iter, or use learning_rate='auto' or solver='newton'."
     if state.objective.has_gram:
         mu, largest = state.objective.curvature
         if largest > 1e4 * mu:
