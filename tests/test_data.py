@@ -1,0 +1,69 @@
+"""Data: every container gives the same numbers, block by block."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+
+from sklearn_gd import _data
+from sklearn_gd._data import as_data
+
+CONTAINERS = {
+    "dense": np.asarray,
+    "dense32": lambda X: X.astype(np.float32),
+    "csr": sparse.csr_array,
+    "csr_matrix": sparse.csr_matrix,
+    "csr32": lambda X: sparse.csr_array(X.astype(np.float32)),
+}
+
+
+def table(weighted):
+    rng = np.random.default_rng(0)
+    X = np.round(4 * rng.normal(size=(50, 3))) / 4 + [0.0, 2.0, -1.0]
+    s = rng.integers(0, 3, size=50) * 0.7 if weighted else None
+    return X, rng.normal(size=50), s
+
+
+@pytest.fixture(params=["one block", "many blocks"])
+def blocks(request, monkeypatch):
+    if request.param == "many blocks":
+        monkeypatch.setattr(_data, "BLOCK", 6)
+        monkeypatch.setattr(_data, "BLOCK_ROWS", 1)
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.parametrize("weighted", [True, False])
+def test_sums_over_rows(container, weighted, blocks):
+    X, y, s = table(weighted)
+    data = as_data(CONTAINERS[container](X), y, s)
+    s = np.ones(50) if s is None else s
+    kept = np.flatnonzero(s)
+    assert data.n == len(kept)
+    assert_array_equal(data.order(), kept)
+    assert_allclose(data.unit * data.s, s)
+    assert_allclose(data.s[kept].mean(), 1.0)
+    weights = s / s.sum()
+    assert_allclose(data.mean(y), weights @ y)
+    assert_allclose(data.column_squares(), weights @ X**2)
+    scale = np.array([1.0, 0.5, 3.0])
+    norms = data.s * (X**2 @ scale + 0.3)
+    assert_allclose(data.largest_norm(scale, 0.3), norms.max())
+    for center in (True, False):
+        mean = weights @ X if center else np.zeros(3)
+        got, gram = data.moments(center)
+        assert_allclose(got, mean, atol=1e-14)
+        expected = (X - mean).T @ (weights[:, None] * (X - mean))
+        assert_allclose(gram, expected, atol=1e-13)
+        R = data.factor(y, center).R
+        assert_allclose(R[:, :3].T @ R[:, :3], data.n * expected, atol=1e-11)
+
+
+@pytest.mark.parametrize("weighted", [True, False])
+def test_blocks_cover_the_rows_once(weighted, blocks):
+    X, y, s = table(weighted)
+    data = as_data(X, y, s)
+    seen = np.concatenate([np.arange(50)[where] for _, where in data.blocks()])
+    assert_array_equal(seen, data.order())
+    for block, where in data.blocks():
+        assert_array_equal(block, X[where])
+        assert np.shares_memory(block, X) or weighted

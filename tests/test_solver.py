@@ -1,0 +1,57 @@
+"""A solver's name is a preset of a rule and a number of rows a step."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from sklearn_gd import GDRegressor
+from sklearn_gd._solver import SOLVERS
+
+ignore_convergence = pytest.mark.filterwarnings(
+    "ignore::sklearn.exceptions.ConvergenceWarning"
+)
+
+
+def noisy(n=100, d=4):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n, d))
+    return X, X @ rng.normal(size=d) + rng.normal(size=n)
+
+
+def coefficients(solver, **parameters):
+    X, y = noisy()
+    return GDRegressor(solver, random_state=0, **parameters).fit(X, y).coef_
+
+
+@ignore_convergence
+@pytest.mark.parametrize("learning_rate", ["auto", 0.01])
+def test_presets(learning_rate):
+    same = {"learning_rate": learning_rate}
+    sgd = coefficients("sgd", **same)
+    assert_array_equal(sgd, coefficients("gd", batch_size=1, **same))
+    minibatch = coefficients("minibatch", **same)
+    assert_array_equal(minibatch, coefficients("sgd", batch_size=32, **same))
+    gd = coefficients("gd", **same)
+    assert_array_equal(gd, coefficients("sgd", batch_size=100, **same))
+    assert_array_equal(gd, coefficients("minibatch", batch_size=1000, **same))
+    plain = coefficients("momentum", batch_size=8, momentum=0.0, **same)
+    assert_array_equal(plain, coefficients("gd", batch_size=8, **same))
+
+
+@ignore_convergence
+@pytest.mark.parametrize("solver", [s for s in SOLVERS if not SOLVERS[s].second_order])
+@pytest.mark.parametrize("batch_size", [1, 8, 99])
+def test_batches_of_every_rule_learn(solver, batch_size):
+    X, y = noisy()
+    best = GDRegressor("newton").fit(X, y).loss_
+    model = GDRegressor(solver, batch_size=batch_size, random_state=0).fit(X, y)
+    assert model.loss_ - best < 1e-3 * y.var() / 2
+
+
+def test_the_epochs_of_a_seed_are_independent_of_max_iter():
+    X, y = noisy()
+    short = GDRegressor("sgd", learning_rate=0.01, tol=None, random_state=0)
+    long = GDRegressor("sgd", learning_rate=0.01, tol=None, random_state=0)
+    short.set_params(max_iter=3).fit(X, y)
+    long.set_params(max_iter=5).fit(X, y)
+    assert_array_equal(long.loss_curve_[:4], short.loss_curve_)
