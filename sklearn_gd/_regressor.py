@@ -510,7 +510,7 @@ class GDRegressor(RegressorMixin, BaseEstimator):
         solver = SOLVERS[self.solver]
         batch = solver.batch_size if self.batch_size is None else self.batch_size
         if batch is None or batch >= objective.data.n:
-            return AllRows(solver.second_order, epoch)
+            return AllRows(seed, solver.second_order, epoch)
         automatic = self.learning_rate == "auto"
         average = self.average is True or (automatic and self.average == "auto")
         return Batches(

@@ -92,6 +92,8 @@ class AllRows:
 
     Parameters
     ----------
+    seed : int or None
+        Not used, but kept: the next chunk of a stream may have more rows than a batch.
     second_order : bool
         Whether to hand H⁻¹g to the rule instead of g.
     epoch : int
@@ -102,9 +104,8 @@ class AllRows:
     exact = True
     one, unit = "iteration", "iterations"
 
-    seed = None
-
-    def __init__(self, second_order=False, epoch=0):
+    def __init__(self, seed=None, second_order=False, epoch=0):
+        self.seed = seed
         self.second_order = second_order
         self.epoch = epoch
 
@@ -135,6 +136,7 @@ class Batches:
         Epochs made before.
     """
 
+    second_order = False
     one, unit = "epoch", "epochs"
 
     def __init__(self, batch, seed, average, exact, epoch=0):
@@ -255,7 +257,7 @@ class State:
     @cached_property
     def stable_step(self):
         """The largest stable step, None if the rule has none."""
-        if self.walk.batch is None and self.walk.second_order:
+        if self.walk.second_order:
             return 2.0
         if hasattr(self.rule, "reach"):
             return None
@@ -361,7 +363,7 @@ def _best(state, reason, max_iter, tol):
         g = state.objective.value_and_gradient(state.best)[1]
         if reason is None:
             warning = _not_converged(state, g, max_iter)
-        if warning is None:
+        if warning is None and not state.walk.second_order:
             warning = _far_from_optimum(state)
     return _result(state, state.best, state.best_F, reason, max_iter, warning)
 
@@ -443,7 +445,7 @@ def _far_from_optimum(state):
 
 
 def _advice(state):
-    if state.walk.batch is None and state.walk.second_order:
+    if state.walk.second_order:
         return "The columns are nearly collinear: drop some, or set alpha > 0."
     advice = "Increase max_iter, or use solver='newton'."
     if not state.automatic:

@@ -362,6 +362,20 @@ def test_rows_come_in_a_new_order_each_epoch():
     assert np.any(first != second)
 
 
+@pytest.mark.parametrize("batch_size", [1, 8])
+def test_a_short_first_chunk_does_not_end_the_shuffling(batch_size):
+    X, y = noisy()
+
+    def stream(seed):
+        model = GDRegressor(
+            "sgd", learning_rate=0.01, batch_size=batch_size, random_state=seed
+        )
+        return model.partial_fit(X[:1], y[:1]).partial_fit(X, y).coef_
+
+    assert np.any(stream(0) != stream(1))
+    assert_array_equal(stream(0), stream(0))
+
+
 # --- warm_start and partial_fit -------------------------------------------------------
 
 
