@@ -80,6 +80,9 @@ class Data:
         The rows with a positive weight, None for all.
     """
 
+    # The Gram matrix of centred columns loses (mean/deviation) to this power.
+    lost_to_means = 1
+
     def __init__(self, X, rows, y, s):
         self.X = X
         self.rows = rows
@@ -130,12 +133,24 @@ class Data:
     def _squares(block):
         return block * block
 
-    def column_squares(self):
-        """Return Σ_i s_i x_ij² / n, of shape (d,)."""
-        total = np.zeros(self.d)
+    def column_moments(self):
+        """Return the weighted mean and variance of each column, of shape (d,) each."""
+        weight, mean, variance = 0.0, np.zeros(self.d), np.zeros(self.d)
         for block, where in self.thin_blocks():
-            total += self._squares(block).T @ self.s[where]
-        return total / self.n
+            s = self.s[where]
+            added = s.sum()
+            middle, spread = self._block_moments(block, s, added)
+            share = added / (weight + added)
+            apart = middle - mean
+            variance += share * (spread - variance + (1.0 - share) * apart**2)
+            mean += share * apart
+            weight += added
+        return mean, variance
+
+    @staticmethod
+    def _block_moments(block, s, weight):
+        mean = s @ block / weight
+        return mean, s @ (block - mean) ** 2 / weight
 
     def largest_norm(self, scale, extra):
         """Return max_i s_i (Σ_j scale_j x_ij² + extra)."""
@@ -180,7 +195,12 @@ class Data:
 
 
 class SparseData(Data):
-    """CSR rows with targets and weights."""
+    """CSR rows with targets and weights.
+
+    They are centred after they were multiplied, which keeps the zeros, not the digits.
+    """
+
+    lost_to_means = 2
 
     def thin_blocks(self):
         """Yield (block of X as CSR in float64, where its rows are)."""
@@ -194,6 +214,18 @@ class SparseData(Data):
     @staticmethod
     def _squares(block):
         return block.multiply(block).tocsr()
+
+    @classmethod
+    def _block_moments(cls, block, s, weight):
+        # Only the values that are there, and as many zeros as are not.
+        mean = block.T @ s / weight
+        apart = block.copy()
+        apart.data = (block.data - mean[block.indices]) ** 2
+        present = sparse.csr_array(
+            (np.ones(block.nnz), block.indices, block.indptr), shape=block.shape
+        )
+        absent = weight - present.T @ s
+        return mean, (apart.T @ s + np.maximum(absent, 0.0) * mean**2) / weight
 
     def moments(self, center):
         mean, gram = np.zeros(self.d), np.zeros((self.d, self.d))

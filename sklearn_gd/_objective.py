@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 from scipy import linalg
-from scipy.sparse.linalg import LinearOperator, cg, eigsh
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, cg, eigsh
 
 from sklearn_gd._core.epoch import Problem
 from sklearn_gd._factor import Factor
@@ -19,6 +19,8 @@ GRAM_COLUMNS = 2000
 # Below this reciprocal condition number a Cholesky factor of the Gram matrix is left
 # for a triangular factor of the rows, which loses half as many digits.
 POOR = 1e-8
+# The same for a factor that no refinement follows.
+GOOD = 1e-3
 
 
 class Objective:
@@ -63,6 +65,11 @@ class Objective:
         """Return F(w)."""
         return self.problem.value(w)
 
+    @property
+    def constant_F(self):
+        """F₀, F of the best constant."""
+        return 0.5 * self.deviation**2
+
     def penalty_value(self, w):
         """Return the penalty's part of F(w)."""
         return self.penalty.at(w[: self.data.d], np.zeros(self.data.d))
@@ -92,16 +99,46 @@ class Objective:
 
     @cached_property
     def moments(self):
-        """The means of the columns and the centred H, both 0-mean without intercept."""
+        """The means of the columns and their centred Gram matrix, without alpha.
+
+        Without an intercept nothing is centred, and the means are returned as 0.
+        """
         mean, gram = self.data.moments(center=self.fit_intercept)
-        gram[np.diag_indices_from(gram)] += self.penalty.alpha
         return mean, _finite(gram)
+
+    def _penalised(self, gram):
+        return gram + self.penalty.alpha * np.eye(len(gram))
+
+    @cached_property
+    def _columns(self):
+        mean, variance = self.data.column_moments()
+        return mean, _finite(variance)
 
     @cached_property
     def diagonal(self):
         """h = diag(H)."""
-        squares = self.data.column_squares() + self.penalty.alpha
-        return self.joined(_finite(squares), 1.0)
+        mean, variance = self._columns
+        return self.joined(_finite(mean**2 + variance) + self.penalty.alpha, 1.0)
+
+    def gradient_ratio(self, g):
+        """Return how far w is from a stationary point, free of units and of origins.
+
+        That is max_j |g_j| / √(2 F₀ h_j) as if the columns had mean 0, so that with
+        y = Xw + b nearly met it is the cosine of the residual and a column. A column
+        whose mean is large against its deviation would hide its gradient otherwise.
+        """
+        d = self.data.d
+        mean, variance = self._columns
+        slopes, curvature = g[:d], variance + self.penalty.alpha
+        if self.fit_intercept:
+            slopes = slopes - mean * g[d]
+            flat = variance <= (16 * EPS * mean) ** 2  # the rounding of a constant
+            slopes = np.where(flat & (self.penalty.alpha == 0.0), 0.0, slopes)
+        else:
+            curvature = curvature + mean**2
+        ratio = np.abs(slopes) * np.sqrt(_inverse(curvature))
+        bias = abs(g[d]) if self.fit_intercept else 0.0
+        return max(np.max(ratio), bias) / self.deviation
 
     def hessian_product(self, v):
         """Return Hv: for a quadratic F, the gradient at v with y = 0."""
@@ -139,7 +176,7 @@ class Objective:
             mean, gram = self.moments
             d = self.data.d
             H = np.empty((self.size, self.size))
-            H[:d, :d] = gram + np.outer(mean, mean)
+            H[:d, :d] = self._penalised(gram) + np.outer(mean, mean)
             if self.fit_intercept:
                 H[d, :d] = H[:d, d] = mean
                 H[d, d] = 1.0
@@ -150,13 +187,18 @@ class Objective:
             matvec=lambda v: scale * self.hessian_product(scale * v.ravel()),
             dtype=np.float64,
         )
-        start = np.random.default_rng(0).standard_normal(self.size)
-        largest = eigsh(
-            operator, k=1, which="LA", v0=start, tol=1e-3, return_eigenvectors=False
-        )
-        # Lanczos comes from below.
         lowest = 0.0 if self.fit_intercept else self.penalty.alpha
-        return lowest, _round_up(1.01 * largest[0])
+        start = np.random.default_rng(0).standard_normal(self.size)
+        if not operator.matvec(start).any():
+            return lowest, 0.0
+        try:
+            largest = eigsh(
+                operator, k=1, which="LA", v0=start, tol=1e-3, return_eigenvectors=False
+            )[0]
+        except ArpackNoConvergence:
+            largest = np.sum(scale**2 * self.diagonal)  # the trace is never less
+        # Lanczos comes from below.
+        return lowest, _round_up(1.01 * largest)
 
     def batch_curvature(self, batch, scale=None):
         """Return L_B, how steep F is as a random batch of rows sees it.
@@ -207,19 +249,12 @@ class Objective:
     def _cholesky(self):
         """Solve with a Cholesky factor of the Gram matrix, or None if it is poor."""
         mean, gram = self.moments
-        scale = _inverse(np.sqrt(np.diag(gram)))
-        # A deviation that is the rounding of a mean is none: left to the rows.
-        constant = scale * EPS * 16 * np.abs(mean) > 1.0
-        if constant.any() or not scale.all():
+        factor = _equilibrated(
+            self._penalised(gram), mean, self.data.lost_to_means, POOR
+        )
+        if factor is None:
             return None
-        equilibrated = scale[:, None] * gram * scale
-        try:
-            lower = linalg.cholesky(equilibrated, lower=True, check_finite=False)
-        except linalg.LinAlgError:
-            return None
-        norm = np.abs(equilibrated).sum(axis=0).max()
-        if linalg.lapack.dpocon(lower, norm, uplo="L")[0] < POOR:
-            return None
+        scale, lower = factor
 
         def solve(g):
             d = self.data.d
@@ -256,30 +291,56 @@ class Objective:
     def factor(self):
         """Return the Factor of (X, y), its weight in the user's units.
 
-        Where the Gram matrix is well conditioned, its Cholesky factor is the triangle,
-        and Xᵀy comes from the gradient at 0.
+        Where the Gram matrix is very well conditioned its Cholesky factor is the
+        triangle, and Xᵀy comes from the gradient at 0: nothing refines it later.
         """
         data, d = self.data, self.data.d
-        root = np.sqrt(data.unit)
-        if self.penalty.alpha == 0.0 and self._well_conditioned:
+        triangle = None
+        if data.n > d and self.has_gram:
             mean, gram = self.moments
+            triangle = _equilibrated(gram, mean, data.lost_to_means, GOOD)
+        if triangle is None:
+            factor = data.factor(self.y, center=self.fit_intercept)
+        else:
+            scale, lower = triangle
             g = self.value_and_gradient(np.zeros(self.size))[1]
             mean_y = -g[d] if self.fit_intercept else 0.0
             R = np.zeros((d + 1, d + 1))
-            R[:d, :d] = linalg.cholesky(gram)
-            R[:d, d] = linalg.solve_triangular(
-                R[:d, :d], -g[:d] - mean * mean_y, trans="T"
-            )
+            R[:d, :d] = np.tril(lower).T / scale
+            products = scale * (-g[:d] - mean * mean_y)
+            R[:d, d] = linalg.solve_triangular(lower, products, lower=True)
             left = data.mean((self.y - mean_y) ** 2) - R[:d, d] @ R[:d, d]
             R[d, d] = np.sqrt(max(0.0, left))
             factor = Factor(data.n, np.append(mean, mean_y), np.sqrt(data.n) * R)
-        else:
-            factor = data.factor(self.y, center=self.fit_intercept)
-        return Factor(factor.weight * data.unit, factor.mean, root * factor.R)
+        return Factor(
+            factor.weight * data.unit, factor.mean, np.sqrt(data.unit) * factor.R
+        )
 
     def gap(self, w, g):
         """Return F(w) − F*, which for a quadratic F is ½ gᵀH⁻¹g."""
         return max(0.0, 0.5 * g @ self.newton_direction(w, g))
+
+
+def _equilibrated(gram, mean, lost_to_means, poor):
+    """Return (scale, L) with LLᵀ = gram scaled to a diagonal of 1, or None if poor.
+
+    Poor is a reciprocal condition number below ``poor``, or a deviation that has lost
+    as many digits to its mean.
+    """
+    deviation = np.sqrt(np.diag(gram))
+    scale = _inverse(deviation)
+    lost = (np.abs(mean) * scale) ** lost_to_means
+    if not scale.all() or (lost > 1.0 / poor).any():
+        return None
+    equilibrated = scale[:, None] * gram * scale
+    try:
+        lower = linalg.cholesky(equilibrated, lower=True, check_finite=False)
+    except linalg.LinAlgError:
+        return None
+    norm = np.abs(equilibrated).sum(axis=0).max()
+    if linalg.lapack.dpocon(lower, norm, uplo="L")[0] < poor:
+        return None
+    return scale, lower
 
 
 def _finite(values):
@@ -298,6 +359,10 @@ def _inverse(values):
 
 
 def _round_up(value, bits=20):
-    """Round up to 20 significant bits, so that the last bits of BLAS don't matter."""
-    mantissa, exponent = np.frexp(value)
+    """Round up to 20 significant bits, so that the last bits of BLAS don't matter.
+
+    A little is added first: the Λ of uncorrelated columns is 1 but for its last bits,
+    and 1 itself would go either way.
+    """
+    mantissa, exponent = np.frexp(value * (1.0 + 2.0 ** -(bits + 2)))
     return float(np.ldexp(np.ceil(np.ldexp(mantissa, bits)), exponent - bits))

@@ -25,6 +25,7 @@ from sklearn_gd._solver import (
     SOLVERS,
     AllRows,
     Batches,
+    Stopping,
     advance,
     automatic_policy,
     minimize,
@@ -98,19 +99,20 @@ class GDRegressor(RegressorMixin, BaseEstimator):
         and F₀ the loss of the best constant. Stochastic: F is on a plateau when its
         *relative* improvement stays below tol for n_iter_no_change epochs, and an
         automatic step stops on a plateau within tol F₀ of the optimum (SGDRegressor's
-        tol is absolute). None makes exactly max_iter iterations.
+        tol is absolute). None makes exactly max_iter iterations, unless one diverges.
     n_iter_no_change : int, default=5
         Iterations or epochs without improvement that make a plateau.
     average : "auto" or bool, default="auto"
         Whether a stochastic epoch is judged, and returned, by the mean of its iterates.
-        "auto" is True for automatic steps and False for float steps. Full batch can't
-        be averaged.
+        "auto" is True for automatic steps and False for float steps and partial_fit.
+        All rows a step can't be averaged; with n or more rows a batch it has no effect.
     shuffle : bool, default=True
         Whether to visit the rows in a new random order each epoch. Stochastic only.
     random_state : int, RandomState instance or None, default=None
         Determines the order of the rows. Stochastic only.
     warm_start : bool, default=False
-        Whether fit starts from the coefficients of the last fit.
+        Whether fit starts from the coefficients of the last fit (with automatic steps
+        only if F is lower there than at the best constant).
 
     Attributes
     ----------
@@ -134,7 +136,9 @@ class GDRegressor(RegressorMixin, BaseEstimator):
     momentum_ : float
         λ, where the solver has one.
     curvature_ : tuple of (float, float)
-        (μ, L), the smallest and largest eigenvalue of H, where they were computed.
+        (μ, L), the smallest and largest eigenvalue of H, where they were computed, L
+        rounded up; with more than 2000 columns bounds that are 1% wide for L, and 0 or
+        alpha for μ.
     stop_reason_ : str
         Why the fit stopped, in words.
     n_features_in_ : int
@@ -290,29 +294,26 @@ class GDRegressor(RegressorMixin, BaseEstimator):
         start = None
         if self.warm_start and hasattr(self, "coef_"):
             start = self.coef_, self.intercept_
-        data = self._validated(X, y, sample_weight, reset=True)
+        data = self._validated(X, y, sample_weight, reset=start is None)
         with np.errstate(all="ignore"):
             self._fit(data, start)
         return self
 
     def _fit(self, data, start):
-        automatic = self.learning_rate == "auto"
-        objective = self._objective(data, None if automatic else 0.0)
-        walk = self._walk(objective, self._draw_seed())
+        objective = self._objective(data, None if self._is_automatic else 0.0)
+        w = np.zeros(objective.size)
+        if start is not None:
+            w = objective.internal(*start)
+            if self._is_automatic and not objective.value(w) <= objective.constant_F:
+                w = np.zeros(objective.size)  # the best constant is a better start
+        walk = self._walk(objective, {})
         rule = self._rule(objective, walk)
-        size = self._size()
-        result = minimize(
-            objective,
-            rule,
-            walk,
-            self._policy(walk, size),
-            objective.internal(*start) if start else np.zeros(objective.size),
-            max_iter=self.max_iter,
-            tol=self.tol,
-            patience=self.n_iter_no_change,
-        )
+        size = SOLVERS[self.solver].size()
+        stopping = Stopping(self.max_iter, self.tol, self.n_iter_no_change)
+        policy = self._policy(walk, size)
+        result = minimize(objective, rule, walk, policy, stopping, w)
         factor = None
-        if automatic and SOLVERS[self.solver].second_order and objective.has_gram:
+        if self._is_exact_in_streams and objective.has_gram:
             factor = objective.factor()
         self._publish(objective, rule, result)
         self._remember(objective, rule, size, walk, result, factor=factor)
@@ -324,10 +325,12 @@ class GDRegressor(RegressorMixin, BaseEstimator):
         One call is one epoch in the solver's own batches, not one step: with all rows a
         step that is one step, with sgd as many steps as there are rows. With a float
         step, k calls on the same rows equal ``fit`` with ``max_iter=k, tol=None``. An
-        automatic step never grows from call to call, and a call after which F on its
-        rows is higher is repeated with half the step. ``newton`` with automatic steps
-        is exact: after any calls, the coefficients are those of one ``fit`` on all rows
-        seen, weighted as they were.
+        automatic step is bounded by the steepest rows seen so far, and a call after
+        which F on its rows is higher is repeated with half the step. ``newton`` with
+        automatic steps is exact: after any calls, the coefficients are those of one
+        ``fit`` on all rows seen, weighted as they were.
+
+        ``loss_`` and ``loss_curve_`` are F on these rows, at the end and before.
 
         Parameters
         ----------
@@ -342,6 +345,17 @@ class GDRegressor(RegressorMixin, BaseEstimator):
         -------
         self : object
             Fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data can't be used, or a change of parameters since
+            the last call leaves nothing to go on from.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If a float step diverged on these rows; the call is then undone.
         """
         self._validate_params()  # _fit_context skips this from the second call on
         self._check_combinations()
@@ -352,44 +366,34 @@ class GDRegressor(RegressorMixin, BaseEstimator):
         return self
 
     def _partial_fit(self, data, stream):
-        automatic = self.learning_rate == "auto"
         if stream is None:
-            objective = self._objective(data, None if automatic else 0.0)
-            stream = {"seed": self._draw_seed(), "epoch": 0, "share": 1.0, "t": 0}
+            stream = {"share": 1.0, "t": 0}
+            objective = self._objective(data, None if self._is_automatic else 0.0)
             w = np.zeros(objective.size)
         else:
             objective = self._objective(data, stream["offset"])
             w = stream["w"].copy()
             if len(w) != objective.size:
                 raise ValueError(
-                    "fit_intercept can't change between partial_fit calls."
+                    "fit_intercept can't change between calls of partial_fit."
                 )
-        same_solver = stream.get("solver") == self.solver
-        walk = self._walk(objective, stream["seed"], stream["epoch"], stream=True)
-        rule = self._rule(objective, walk, stream["momentum"] if same_solver else None)
-        size = self._size(stream["size"] if same_solver else {})
-        if same_solver:
-            rule.state = stream["rule"]
-        share, factor = stream["share"], None
-        if automatic and SOLVERS[self.solver].second_order:
+        known = stream if stream.get("solver") == self.solver else {"share": 1.0}
+        walk = self._walk(objective, stream, in_stream=True)
+        rule = self._rule(objective, walk, known.get("momentum"))
+        rule.state = known.get("rule", rule.state)
+        size = SOLVERS[self.solver].size(**known.get("size", {}))
+        share, factor, made = known["share"], None, stream["t"]
+        if self._is_exact_in_streams:
             factor = self._add_rows(stream, objective)
-            result = solve_exactly(objective, factor, made=stream["t"] + 1)
-        elif automatic:
+            result = solve_exactly(objective, factor, w, made + 1)
+        elif self._is_automatic:
             result, share = advance(
-                objective, rule, walk, size, w, share=share, made=stream["t"]
+                objective, rule, walk, size, w, share=share, made=made
             )
         else:
+            policy, one = self._policy(walk, size), Stopping(max_iter=1)
             result = minimize(
-                objective,
-                rule,
-                walk,
-                self._policy(walk, size),
-                w,
-                max_iter=1,
-                tol=None,
-                patience=self.n_iter_no_change,
-                made=stream["t"],
-                stream=True,
+                objective, rule, walk, policy, one, w, made=made, stream=True
             )
         self._publish(objective, rule, result)
         self._remember(objective, rule, size, walk, result, share, factor)
@@ -491,11 +495,13 @@ class GDRegressor(RegressorMixin, BaseEstimator):
                 )
         return as_data(X, y.astype(np.float64, copy=False), sample_weight)
 
-    def _draw_seed(self):
-        if not self.shuffle:
-            return None
-        rng = check_random_state(self.random_state)
-        return int(rng.randint(np.iinfo(np.int32).max))
+    @property
+    def _is_automatic(self):
+        return self.learning_rate == "auto"
+
+    @property
+    def _is_exact_in_streams(self):
+        return self._is_automatic and SOLVERS[self.solver].second_order
 
     def _objective(self, data, offset):
         return Objective(
@@ -506,37 +512,34 @@ class GDRegressor(RegressorMixin, BaseEstimator):
             offset,
         )
 
-    def _walk(self, objective, seed, epoch=0, stream=False):
+    def _walk(self, objective, stream, in_stream=False):
         solver = SOLVERS[self.solver]
+        seed, epoch = stream.get("seed"), stream.get("epoch", 0)
         batch = solver.batch_size if self.batch_size is None else self.batch_size
         if batch is None or batch >= objective.data.n:
             return AllRows(seed, solver.second_order, epoch)
-        automatic = self.learning_rate == "auto"
-        average = self.average is True or (automatic and self.average == "auto")
-        return Batches(
-            batch,
-            seed,
-            average=average and not stream,
-            exact=automatic or (self.tol is not None and not stream),
-            epoch=epoch,
-        )
+        if seed is None and self.shuffle:
+            rng = check_random_state(self.random_state)
+            seed = int(rng.randint(np.iinfo(np.int32).max))
+        average = self.average
+        if average == "auto":
+            average = self._is_automatic and not in_stream
+        exact = self._is_automatic or (self.tol is not None and not in_stream)
+        return Batches(batch, seed, self.shuffle, average, exact, epoch)
 
     def _rule(self, objective, walk, momentum=None):
         solver = SOLVERS[self.solver]
         parameters = {name: getattr(self, name) for name in solver.parameters}
         if parameters.get("momentum") == "auto":
-            if momentum is None:
-                momentum = _steps.MOMENTUM
-                if walk.batch is None and self.learning_rate == "auto":
+            parameters["momentum"] = _steps.MOMENTUM
+            if walk.batch is None and self._is_automatic:
+                if momentum is None:
                     momentum = _steps.heavy_ball_momentum(objective.curvature)
-            parameters["momentum"] = momentum
+                parameters["momentum"] = momentum
         return solver.rule(objective.size, **parameters)
 
-    def _size(self, memory=None):
-        return SOLVERS[self.solver].size(**(memory or {}))
-
     def _policy(self, walk, size):
-        if self.learning_rate == "auto":
+        if self._is_automatic:
             return automatic_policy(walk, size)
         return _steps.Float(self.learning_rate, self.schedule, self.power_t)
 
@@ -545,8 +548,13 @@ class GDRegressor(RegressorMixin, BaseEstimator):
     def _publish(self, objective, rule, result):
         """Set the fitted attributes, and warn of what the user should know."""
         d = self.n_features_in_
-        self.coef_ = result.w[:d].astype(objective.data.X.dtype)
         intercept = objective.offset + result.w[d] if self.fit_intercept else 0.0
+        coef = result.w[:d].astype(objective.data.X.dtype)
+        if not np.isfinite(coef).all():
+            raise ValueError(
+                "The coefficients are too large for float32. Convert X to float64."
+            )
+        self.coef_ = coef
         self.intercept_ = float(intercept)
         self.n_iter_ = len(result.loss_curve) - 1
         self.t_ = result.made
@@ -554,7 +562,7 @@ class GDRegressor(RegressorMixin, BaseEstimator):
         self.loss_curve_ = [float(F) for F in result.loss_curve]
         self.stop_reason_ = result.reason
         self.learning_rate_ = float(result.eta)
-        if self.learning_rate == "auto" and hasattr(rule, "reach"):
+        if self._is_automatic and hasattr(rule, "reach"):
             self.learning_rate_ = result.eta * np.asarray(rule.reach)
         for name, value in {
             "momentum_": getattr(rule, "momentum", None),
@@ -569,13 +577,14 @@ class GDRegressor(RegressorMixin, BaseEstimator):
 
     def _remember(self, objective, rule, size, walk, result, share=1.0, factor=None):
         """Keep what partial_fit goes on from: arrays, numbers and strings."""
+        heavy_ball = self._is_automatic and walk.batch is None
         self._stream = {
             "solver": self.solver,
-            "w": result.w.copy(),
+            "w": result.last.copy(),
             "offset": float(objective.offset),
             "rule": rule.state,
-            "momentum": getattr(rule, "momentum", None),
-            "size": size.memory,
+            "momentum": getattr(rule, "momentum", None) if heavy_ball else None,
+            "size": size.memory if self._is_automatic else {},
             "seed": walk.seed,
             "epoch": walk.epoch,
             "share": share,

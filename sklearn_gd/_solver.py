@@ -15,6 +15,7 @@ FAR = 1e-3
 ROUNDING = 1e-12
 # A stream's iteration is tried with its step halved at most this many times.
 TRIES = 30
+ONE_PASS = "one pass over these rows"
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,24 @@ SOLVERS = {
 }
 
 
+@dataclass(frozen=True)
+class Stopping:
+    """When to stop.
+
+    Attributes
+    ----------
+    max_iter : int
+    tol : float or None
+        None makes exactly max_iter iterations.
+    patience : int
+        Iterations without progress that make a plateau.
+    """
+
+    max_iter: int
+    tol: float | None = None
+    patience: int = 5
+
+
 @dataclass
 class Result:
     """What a fit leaves behind.
@@ -61,6 +80,8 @@ class Result:
     ----------
     w : ndarray of shape (size,)
         The coefficients and the intercept, relative to the objective's offset.
+    last : ndarray of shape (size,)
+        The iterate to go on from, which is not w where w is a mean.
     F : float
         F(w).
     loss_curve : list of float
@@ -76,6 +97,7 @@ class Result:
     """
 
     w: np.ndarray
+    last: np.ndarray
     F: float
     loss_curve: list
     made: int
@@ -126,7 +148,9 @@ class Batches:
     ----------
     batch : int
     seed : int or None
-        Rows are visited in an order drawn from (seed, epoch); None is as they lie.
+        What the order of the rows is drawn from, with the epoch.
+    shuffle : bool
+        Whether it is drawn, or the rows are visited as they lie.
     average : bool
         Whether an epoch is judged, and returned, by the mean of its iterates.
     exact : bool
@@ -139,9 +163,10 @@ class Batches:
     second_order = False
     one, unit = "epoch", "epochs"
 
-    def __init__(self, batch, seed, average, exact, epoch=0):
+    def __init__(self, batch, seed, shuffle, average, exact, epoch=0):
         self.batch = batch
         self.seed = seed
+        self.shuffle = shuffle
         self.average = average
         self.exact = exact
         self.epoch = epoch
@@ -149,7 +174,7 @@ class Batches:
     def iterate(self, state):
         objective = state.objective
         order = objective.data.order()
-        if self.seed is not None:
+        if self.shuffle:
             rng = np.random.default_rng([self.seed, self.epoch])
             order = rng.permutation(order)
         self.epoch += 1
@@ -188,21 +213,25 @@ class State:
     F, previous_F, start_F, best_F : float
     steps : Steps
         The step sizes, and how many were made.
-    automatic : bool
-        Whether the steps are automatic.
+    start, best : ndarray of shape (size,)
+        Where the fit began, and where F was lowest.
+    step : ndarray of shape (size,)
+        How far the last iteration went.
+    curve : list of float
+        F at the start and after each iteration.
     plateau : bool
         Whether F has not fallen by more than tol for ``patience`` iterations.
     """
 
-    def __init__(self, objective, rule, walk, w, tol, patience, made=0):
+    def __init__(self, objective, rule, walk, stopping, w, made=0):
         self.objective = objective
         self.rule = rule
         self.walk = walk
+        self.stopping = stopping
+        self.tol = stopping.tol or 0.0
+        self.patience = stopping.patience
         self.w = w
         self.point = w
-        self.automatic = True
-        self.tol = 0.0 if tol is None else tol
-        self.patience = patience
         self.steps = Steps(0.0, 0.0, made)
         self.F, self.g = objective.value_and_gradient(w)
         self.start_F = self.best_F = self.previous_F = self.F
@@ -223,9 +252,6 @@ class State:
     def set_step(self, eta, power=0.0):
         self.steps = Steps(eta, power, self.steps.made)
         self._new_plateau()
-
-    def first_step(self, size):
-        return size.first(self.objective, self.rule, self.walk.batch, self.w)
 
     def _new_plateau(self):
         self._flat = 0
@@ -286,12 +312,6 @@ class State:
         self.w[:] = self.best
         self.F, self.g = self.objective.value_and_gradient(self.w)
 
-    def gradient_ratio(self, g):
-        """Return max_j |g_j| / √(2 F₀ h_j), free of scale: a cosine times a share."""
-        root = np.sqrt(self.objective.diagonal)
-        ratio = np.divide(np.abs(g), root, out=np.zeros_like(g), where=root > 0.0)
-        return np.max(ratio) / self.objective.deviation
-
     def excess(self):
         """Return (F − F*)/F₀ at the best iterate, None if that is too much work."""
         objective = self.objective
@@ -304,12 +324,10 @@ class State:
     @property
     def gradient_is_small(self):
         noise = self.objective.noise / self.objective.deviation
-        return self.gradient_ratio(self.g) <= max(self.tol, noise)
+        return self.objective.gradient_ratio(self.g) <= max(self.tol, noise)
 
 
-def minimize(
-    objective, rule, walk, policy, w, *, max_iter, tol, patience, made=0, stream=False
-):
+def minimize(objective, rule, walk, policy, stopping, w, *, made=0, stream=False):
     """Minimise the objective: the one loop of all solvers.
 
     Parameters
@@ -318,13 +336,9 @@ def minimize(
     rule : Rule
     walk : AllRows or Batches
     policy : Float, Restarting, Refining or Halving
+    stopping : Stopping
     w : ndarray of shape (size,)
         The start, which is overwritten.
-    max_iter : int
-    tol : float or None
-        None makes exactly max_iter iterations.
-    patience : int
-        Iterations without progress that make a plateau.
     made : int
         Steps made before.
     stream : bool
@@ -334,63 +348,55 @@ def minimize(
     -------
     Result
     """
-    state = State(objective, rule, walk, w, tol, patience, made)
-    state.automatic = policy.automatic
+    state = State(objective, rule, walk, stopping, w, made)
     policy.begin(state)
     reason = None
-    while state.n_iter < max_iter:
+    while state.n_iter < stopping.max_iter:
         state.iterate()
         reason = policy.after(state)
-        if reason is not None and (tol is not None or reason == _steps.DIVERGED):
+        if stopping.tol is None and reason != _steps.DIVERGED:
+            reason = None
+        if reason is not None:
             break
     if policy.automatic:
-        return _best(state, reason, max_iter, tol)
-    return _last(state, reason, max_iter, tol, stream)
+        return _best(state, reason)
+    return _last(state, reason, stream)
 
 
-def _result(state, w, F, reason, max_iter, warning):
-    if reason is None:
-        reason = f"max_iter={max_iter} {state.walk.unit} made"
-    return Result(
-        w, F, state.curve, state.steps.made, state.steps.last, reason, warning
-    )
-
-
-def _best(state, reason, max_iter, tol):
+def _best(state, reason):
     """Return the best iterate, as automatic steps do."""
     warning = None
-    if tol is not None:
-        g = state.objective.value_and_gradient(state.best)[1]
-        if reason is None:
-            warning = _not_converged(state, g, max_iter)
-        if warning is None and not state.walk.second_order:
-            warning = _far_from_optimum(state)
-    return _result(state, state.best, state.best_F, reason, max_iter, warning)
+    if state.stopping.tol is not None:
+        warning = _short_of_the_optimum(state, state.best, reason, automatic=True)
+    return _result(state, state.best, state.best, state.best_F, reason, warning)
 
 
-def _last(state, reason, max_iter, tol, stream):
+def _last(state, reason, stream):
     """Return the last iterate, as the textbook does, unless it is a diverged one."""
-    point, F = state.point, state.F
     if state.is_finite and not state.walk.exact:
-        F = state.objective.value(point)
-    # A quadratic F may ripple above its start under a stable step; the adaptive rules
-    # have no largest step, and an end above the start is never what was meant.
-    state.F = F
-    worse = state.is_above(state.start_F)
-    if reason == _steps.DIVERGED or (
-        not stream and worse and (state.stable_step is None or state.beyond_stable_step)
-    ):
+        state.F = state.objective.value(state.point)
+    # The adaptive rules have no largest step; an end above the start is never what was
+    # meant by theirs. Any other rule's F may end there without diverging.
+    above = not stream and state.is_above(state.start_F)
+    if reason == _steps.DIVERGED or (above and state.stable_step is None):
         best, F = state.best, state.objective.value(state.best)
         if not F <= state.start_F:
             best, F = state.start, state.start_F
-        warning = _diverged(state)
         state.rule.state = state.start_rule
-        return _result(state, best, F, _steps.DIVERGED, max_iter, warning)
+        return _result(state, best, best, F, _steps.DIVERGED, _diverged(state))
     warning = None
-    if reason is None and tol is not None:
-        g = state.objective.value_and_gradient(point)[1]
-        warning = _not_converged(state, g, max_iter)
-    return _result(state, point, F, reason, max_iter, warning)
+    if above and state.beyond_stable_step:
+        warning = _above_its_start(state)
+    elif reason is None and state.stopping.tol is not None:
+        warning = _short_of_the_optimum(state, state.point, reason, automatic=False)
+    return _result(state, state.point, state.w, state.F, reason, warning)
+
+
+def _result(state, w, last, F, reason, warning):
+    if reason is None:
+        reason = f"max_iter={state.stopping.max_iter} {state.walk.unit} made"
+    steps = state.steps
+    return Result(w, last, F, state.curve, steps.made, steps.last, reason, warning)
 
 
 # --- what the user should know --------------------------------------------------------
@@ -398,18 +404,29 @@ def _last(state, reason, max_iter, tol, stream):
 
 def _diverged(state):
     height = f"to {state.F:.3g}" if np.isfinite(state.F) else "past any number"
-    message = (
+    return (
         f"The fit diverged with learning_rate={state.eta:g}: F rose from "
         f"{state.start_F:.3g} {height} in {_made(state)}. The best iterate before that "
-        "is returned. "
+        f"is returned. {_a_stable_step(state)}"
     )
+
+
+def _above_its_start(state):
+    return (
+        f"F ended at {state.F:.3g}, above the {state.start_F:.3g} it began with, after "
+        f"{_made(state)} with learning_rate={state.eta:g}. {_a_stable_step(state)}"
+    )
+
+
+def _a_stable_step(state):
     bound = state.stable_step
     if bound is None:
-        return message + "Use a smaller learning_rate, or learning_rate='auto'."
+        return "Use a smaller learning_rate, or learning_rate='auto'."
+    kind = "largest stable step" if state.walk.batch is None else "surely stable step"
     # At the bound itself F need not fall.
-    return message + (
-        f"The largest stable step is {_floor(bound)}: use learning_rate="
-        f"{_floor(0.9 * bound)} or less, or learning_rate='auto'."
+    return (
+        f"The {kind} is {_floor(bound)}: use learning_rate={_floor(0.9 * bound)} or "
+        "less, or learning_rate='auto'."
     )
 
 
@@ -423,43 +440,43 @@ def _floor(bound, digits=3):
     return f"{np.floor(bound / unit) * unit:.{digits}g}"
 
 
-def _not_converged(state, g, max_iter):
-    ratio = state.gradient_ratio(g)
-    if ratio <= state.tol:
+def _short_of_the_optimum(state, w, reason, automatic):
+    """Return what to say of a fit that ended at w, None if it is close enough."""
+    g = state.objective.value_and_gradient(w)[1]
+    ratio = state.objective.gradient_ratio(g)
+    # A stop on a plateau is trusted only if it can be checked, and then it is.
+    excess = state.excess() if automatic and not state.walk.second_order else None
+    if ratio > state.tol and (reason is None or excess is None):
+        limit = "max_iter=" if reason is None else ""
+        message = (
+            f"Not converged in {limit}{_made(state)}: the largest scaled component of "
+            f"the gradient is {ratio:.1e}, and tol={state.tol:g}. "
+        )
+    elif excess is not None and excess > max(FAR, state.tol):
+        message = (
+            f"The fit stopped after {_made(state)} with F still {excess:.1e} of that "
+            "of a constant model above the optimum. "
+        )
+    else:
         return None
-    message = (
-        f"Not converged in max_iter={max_iter} {state.walk.unit}: the largest scaled "
-        f"component of the gradient is {ratio:.1e}, and tol={state.tol:g}. "
-    )
-    return message + _advice(state)
+    return message + _advice(state, reason, automatic)
 
 
-def _far_from_optimum(state):
-    excess = state.excess()
-    if excess is None or excess <= FAR:
-        return None
-    return (
-        f"The fit stopped after {_made(state)} with F still {excess:.1e} of that of a "
-        "constant model above the optimum. "
-    ) + _advice(state)
-
-
-def _advice(state):
+def _advice(state, reason, automatic):
     if state.walk.second_order:
         return "The columns are nearly collinear: drop some, or set alpha > 0."
-    advice = "Increase max_iter, or use solver='newton'."
-    if not state.automatic:
-        advice = "Increase max_iter, or use learning_rate='auto' or solver='newton'."
     if state.objective.has_gram:
         mu, largest = state.objective.curvature
         if largest > 1e4 * mu:
-            advice = (
-                "The condition number of the Hessian is "
-                + (f"{largest / mu:.1e}" if mu > 0.0 else "infinite")
-                + ": scale the columns, for example with StandardScaler, or use "
-                "solver='newton'."
+            size = f"{largest / mu:.1e}" if mu > 0.0 else "infinite"
+            return (
+                f"The condition number of the Hessian is {size}: scale the columns, "
+                "for example with StandardScaler, or use solver='newton'."
             )
-    return advice
+    more = "Increase max_iter" if reason is None else "Decrease tol"
+    if automatic:
+        return f"{more}, or use solver='newton'."
+    return f"{more}, or use learning_rate='auto' or solver='newton'."
 
 
 # --- streams --------------------------------------------------------------------------
@@ -468,9 +485,10 @@ def _advice(state):
 def advance(objective, rule, walk, size, w, *, share, made):
     """Make one iteration of a stream with an automatic step.
 
-    An iteration after which F on these rows is higher is undone and repeated with half
-    the step, and again, until it is not. Later calls keep one of these halvings: rows
-    that happen to be met already would otherwise end the learning for good.
+    An iteration after which F on these rows is higher is undone and repeated: first
+    without the momentum of other rows, which need not descend here however short the
+    step, then with half the step, and again. Later calls keep one of these halvings:
+    rows that happen to be met already would otherwise end the learning for good.
 
     Parameters
     ----------
@@ -486,31 +504,32 @@ def advance(objective, rule, walk, size, w, *, share, made):
     result : Result
     share : float
     """
-    state = State(objective, rule, walk, w, None, 1, made)
-    whole = state.first_step(size)
-    memory, epoch = rule.state, walk.epoch
-    for halvings in range(TRIES):
+    state = State(objective, rule, walk, Stopping(max_iter=1), w, made)
+    whole = size.first(state)
+    epoch = walk.epoch
+    for trial in range(TRIES):
+        halvings = max(0, trial - 1)
         state.set_step(whole * share / 2.0**halvings)
         state.iterate()
         if state.is_finite and not state.is_above(state.start_F):
             break
-        rule.state = memory
+        rule.state = state.start_rule
+        rule.restart()
         state.back_to_best()
         state.steps = Steps(0.0, 0.0, made)
         walk.epoch = epoch
     size.follow(rule, state.w)
     state.curve = [state.start_F, state.F]
-    reason = "one pass over these rows"
-    result = _result(state, state.w, state.F, reason, 1, None)
+    result = _result(state, state.w, state.w, state.F, ONE_PASS, None)
     return result, share if halvings == 0 else share / 2.0
 
 
-def solve_exactly(objective, factor, made):
+def solve_exactly(objective, factor, w, made):
     """Return the minimiser over all rows of a stream, from their Factor.
 
-    F is that of the objective's own rows, before and after.
+    F is that of the objective's own rows, before at w and after.
     """
-    coefficients, intercept = factor.solve(objective.penalty.alpha)
-    w = objective.joined(coefficients, intercept)
-    F = objective.value(w)
-    return Result(w, F, [F, F], made, 1.0, "exact over all rows seen")
+    curve = [objective.value(w)]
+    w = objective.joined(*factor.solve(objective.penalty.alpha))
+    curve.append(objective.value(w))
+    return Result(w, w, curve[-1], curve, made, 1.0, "exact over all rows seen")

@@ -69,13 +69,13 @@ class Lipschitz:
     def memory(self):
         return {"steepest": self.steepest}
 
-    def first(self, objective, rule, batch, w):
-        momentum = getattr(rule, "momentum", None)
-        if batch is not None:
-            curvature = objective.batch_curvature(batch)
+    def first(self, state):
+        momentum = getattr(state.rule, "momentum", None)
+        if state.walk.batch is not None:
+            curvature = state.objective.batch_curvature(state.walk.batch)
             share = LONG_BATCH * (1.0 - (momentum or 0.0))
         else:
-            mu, curvature = objective.curvature
+            mu, curvature = state.objective.curvature
             share = 1.0
             if momentum is None:
                 share = min(LONG, 2.0 / (1.0 + mu / _positive(curvature)))
@@ -98,36 +98,41 @@ class Reach:
     (uncapped, adagrad turns 1e-16 into 1e-3 on raw tables).
     """
 
-    def __init__(self, start=None, h=None, steepest=0.0):
+    def __init__(self, start=None, reach=0.0, h=0.0, deviation=0.0, steepest=0.0):
         self.start = start
+        self.reach = reach
         self.h = h
+        self.deviation = deviation
         self.steepest = steepest
 
     @property
     def memory(self):
-        return {"start": self.start, "h": self.h, "steepest": self.steepest}
+        return vars(self).copy()
 
-    def first(self, objective, rule, batch, w):
-        resumed = self.start is not None
-        if not resumed:
-            self.start = w.copy()
-        h = objective.diagonal
-        self.h = h if self.h is None else np.maximum(self.h, h)
+    def first(self, state):
+        objective, rule, batch = state.objective, state.rule, state.walk.batch
+        if self.start is None:
+            self.start = state.w.copy()
+        self.h = np.maximum(self.h, objective.diagonal)
         inverse = np.divide(1.0, self.h, out=np.zeros_like(self.h), where=self.h > 0.0)
-        begin = 0.1 * objective.deviation * np.sqrt(inverse)
-        eps = rule.given_eps * self.h * objective.deviation**2 + np.finfo(float).tiny
-        rule.reach = np.maximum(rule.reach, begin) if resumed else begin
-        rule.eps = np.maximum(rule.eps, eps) if resumed else eps
+        # A chunk of one row has no deviation, but it may have a residual.
+        self.deviation = max(
+            self.deviation, objective.deviation, np.sqrt(2.0 * state.F)
+        )
+        self.reach = np.maximum(self.reach, 0.1 * self.deviation * np.sqrt(inverse))
         if batch is None:
             curvature, share = objective.scaled_curvature, LONG
         else:
             curvature, share = objective.batch_curvature(batch, inverse), LONG_BATCH
         self.steepest = max(self.steepest, curvature)
+        tiny = np.finfo(np.float64).tiny
+        rule.eps = rule.given_eps * self.h * self.deviation**2 + tiny
         rule.cap = share * inverse / _positive(self.steepest)
+        rule.reach = self.reach
         return 1.0
 
     def follow(self, rule, w):
-        rule.reach = np.maximum(rule.reach, np.abs(w - self.start))
+        self.reach = rule.reach = np.maximum(self.reach, np.abs(w - self.start))
 
 
 class Unit:
@@ -135,7 +140,7 @@ class Unit:
 
     memory = {}
 
-    def first(self, objective, rule, batch, w):
+    def first(self, state):
         return 1.0
 
     def follow(self, rule, w):
@@ -172,7 +177,7 @@ class Float:
             return DIVERGED
         if state.walk.batch is None and state.gradient_is_small:
             return SMALL_GRADIENT
-        if not state.plateau:
+        if state.stopping.tol is None or not state.plateau:
             return None
         if self.schedule == "adaptive":
             state.set_step(state.eta / 5.0)
@@ -198,7 +203,7 @@ class Restarting:
 
     def begin(self, state):
         self.plain = True
-        state.set_step(state.first_step(self.size))
+        state.set_step(self.size.first(state))
 
     def after(self, state):
         self.size.follow(state.rule, state.w)
@@ -222,7 +227,7 @@ class Refining:
 
     def begin(self, state):
         self.shift = np.inf
-        state.set_step(state.first_step(self.size))
+        state.set_step(self.size.first(state))
 
     def after(self, state):
         if state.shift <= 1e-15 * state.length or state.shift > 0.5 * self.shift:
@@ -252,7 +257,7 @@ class Halving:
     def begin(self, state):
         self.F = np.inf
         self.futile = 0
-        state.set_step(state.first_step(self.size))
+        state.set_step(self.size.first(state))
 
     def after(self, state):
         self.size.follow(state.rule, state.w)

@@ -112,12 +112,9 @@ def test_singular_hessians_have_the_step_of_minimum_norm(container):
 
 
 def test_rounding_up_is_to_twenty_bits():
-    for value in (1.0, 1.0 + 1e-9, 3.3e-300, 7e300):
+    for value in (1.0, 1.0 + 1e-9, 3.3e-300, 7e300, 0.7):
         up = _objective._round_up(value)
-        assert value <= up <= value * (1 + 2.0**-19)
-        assert up == _objective._round_up(up)
-        assert _objective._round_up(value * (1 + 1e-14)) in (
-            up,
-            _objective._round_up(up * (1 + 1e-9)),
-        )
-    assert _objective._round_up(0.0) == 0.0
+        assert value < up <= value * (1 + 2.0**-18)
+        assert np.ldexp(np.frexp(up)[0], 20) % 1 == 0
+        for near in (1 - 1e-14, 1 + 1e-14):
+            assert _objective._round_up(value * near) == up

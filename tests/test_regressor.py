@@ -70,6 +70,18 @@ def test_dense_and_sparse_agree(solver, learning_rate, alpha, batch_size):
         assert_allclose(other.predict(sparse.csr_matrix(X)), dense.predict(X))
 
 
+@ignore_convergence
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("name", tables.NAMES)
+@pytest.mark.parametrize("version", [tables.raw, tables.standardised])
+def test_dense_and_sparse_agree_on_real_tables(solver, name, version):
+    X, y = version(name)
+    dense = GDRegressor(solver, random_state=0).fit(X, y)
+    other = GDRegressor(solver, random_state=0).fit(sparse.csr_array(X), y)
+    assert_allclose(other.coef_, dense.coef_, rtol=1e-8, atol=1e-12)
+    assert_allclose(other.intercept_, dense.intercept_, rtol=1e-8)
+
+
 def test_sparse_indices_of_64_bits():
     X, y = noisy()
     narrow = sparse.csr_matrix(X)
@@ -305,10 +317,17 @@ def test_tol_none_makes_every_iteration():
 def test_refitting_forgets_attributes_of_another_solver():
     X, y = noisy()
     model = GDRegressor("momentum").fit(X, y)
-    assert hasattr(model, "momentum_")
-    model.set_params(solver="sgd").fit(X, y)
+    assert model.momentum_ < 1
+    assert len(model.curvature_) == 2
+    model.set_params(solver="sgd", learning_rate=0.01).fit(X, y)
     assert not hasattr(model, "momentum_")
-    assert not hasattr(model, "curvature_") or model.curvature_ is not None
+    assert not hasattr(model, "curvature_")
+
+
+def test_coefficients_too_large_for_float32():
+    X, y = noisy()
+    with pytest.raises(ValueError, match="too large for float32"):
+        GDRegressor("newton").fit((X * 1e-25).astype(np.float32), y * 1e18)
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
@@ -354,12 +373,19 @@ def test_random_state(solver):
 
 def test_rows_come_in_a_new_order_each_epoch():
     X, y = noisy()
-    one = GDRegressor("sgd", learning_rate=0.01, random_state=0, max_iter=1, tol=None)
-    first = one.partial_fit(X, y).coef_.copy()
-    start = clone(one).set_params(warm_start=True)
-    start.partial_fit(X * 0, y * 0)  # moves nothing, but counts as an epoch
-    second = start.partial_fit(X, y).coef_
+    one = GDRegressor("sgd", learning_rate=0.01, random_state=0)
+    first = clone(one).partial_fit(X, y).coef_
+    # The first epoch moves nothing, but it counts.
+    second = clone(one).partial_fit(X * 0, y * 0).partial_fit(X, y).coef_
     assert np.any(first != second)
+
+
+def test_full_batch_draws_no_random_number():
+    X, y = noisy()
+    for solver in FULL_BATCH:
+        rng = np.random.RandomState(0)
+        GDRegressor(solver, random_state=rng).fit(X, y).partial_fit(X, y)
+        assert rng.randint(1000) == np.random.RandomState(0).randint(1000)
 
 
 @pytest.mark.parametrize("batch_size", [1, 8])
@@ -398,16 +424,35 @@ def test_warm_start_with_float_steps():
     assert model.t_ == 3
 
 
+def test_an_automatic_warm_start_is_never_worse_than_the_best_constant():
+    X, y = noisy()
+    for solver in SOLVERS:
+        model = GDRegressor(solver, warm_start=True, max_iter=1, tol=None)
+        model.fit(X, 1e6 * y).fit(1e-3 * X, y)
+        assert model.score(1e-3 * X, y) > -1e-12
+
+
+def test_warm_start_with_other_columns():
+    X, y = noisy()
+    model = GDRegressor(warm_start=True).fit(X, y)
+    with pytest.raises(ValueError, match="expecting 5 features"):
+        model.fit(X[:, :4], y)
+    assert model.predict(X).shape == y.shape
+
+
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("batch_size", [None, 7])
 @pytest.mark.parametrize("shuffle", [True, False])
-@pytest.mark.parametrize("schedule", ["constant", "invscaling"])
+@pytest.mark.parametrize("schedule", ["constant", "invscaling", "adaptive"])
+@pytest.mark.parametrize("average", ["auto", True])
 @pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
 def test_partial_fit_is_an_epoch_of_fit(
-    solver, batch_size, shuffle, schedule, container
+    solver, batch_size, shuffle, schedule, average, container
 ):
     if solver == "newton":
         batch_size = None
+    if batch_size is None and solver not in STOCHASTIC:
+        average = "auto"
     X, y = noisy(60)
     model = GDRegressor(
         solver,
@@ -415,6 +460,7 @@ def test_partial_fit_is_an_epoch_of_fit(
         schedule=schedule,
         batch_size=batch_size,
         shuffle=shuffle,
+        average=average,
         random_state=3,
         tol=None,
         alpha=0.01,
@@ -447,6 +493,25 @@ def test_newton_streams_exactly(alpha, fit_intercept, container, weighted, chunk
         stream.partial_fit(container(X[rows]), y[rows], None if s is None else s[rows])
     assert_allclose(stream.coef_, whole.coef_, rtol=1e-10)
     assert_allclose(stream.intercept_, whole.intercept_, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("offset", [0.0, 1e3, 1e6])
+@pytest.mark.parametrize("apart", [1.0, 1e-3])
+def test_newton_streams_lose_no_digits(container, offset, apart):
+    rng = np.random.default_rng(0)
+    Z = rng.normal(size=(400, 4))
+    Z[:, 3] = Z[:, 2] + apart * Z[:, 3]
+    X = Z + offset
+    y = (X - offset) @ [1.0, 2.0, 3.0, 4.0] + rng.normal(size=400)
+    stream = GDRegressor("newton")
+    for rows in np.split(np.arange(400), 8):
+        stream.partial_fit(container(X[rows]), y[rows])
+    whole = GDRegressor("newton").fit(container(X), y)
+    exact = np.linalg.lstsq(np.c_[X - offset, np.ones(400)], y, rcond=None)[0][:4]
+    digits = 1e-14 * max(offset, 1.0) / apart
+    assert_allclose(stream.coef_, exact, rtol=10 * digits)
+    assert_allclose(whole.coef_, exact, rtol=10 * digits)
 
 
 def test_newton_streams_on_from_fit():
@@ -488,15 +553,63 @@ def test_a_stream_that_grows_a_thousandfold(solver, fit_intercept):
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_a_stream_of_one_distribution_is_learned(solver):
+@pytest.mark.parametrize("chunk", [1, 2, 5, 50])
+def test_a_stream_of_one_distribution_is_learned(solver, chunk):
     rng = np.random.default_rng(0)
     w = np.array([1.0, -2.0, 0.5])
     model = GDRegressor(solver, random_state=0)
-    for _ in range(100):
-        X = rng.normal(size=(50, 3))
-        model.partial_fit(X, X @ w + rng.normal(size=50) + 7.0)
-    assert_allclose(model.coef_, w, atol=0.15)
-    assert_allclose(model.intercept_, 7.0, atol=0.15)
+    X = rng.normal(size=(5000, 3))
+    y = X @ w + 0.1 * rng.normal(size=5000) + 7.0
+    for first in range(0, 5000, chunk):
+        rows = slice(first, first + chunk)
+        model.partial_fit(X[rows], y[rows])
+    assert_allclose(model.coef_, w, atol=0.25)
+    assert_allclose(model.intercept_, 7.0, atol=0.25)
+
+
+def test_changes_between_calls_take_effect():
+    X, y = noisy()
+    start = GDRegressor("sgd", learning_rate=0.01, random_state=0).partial_fit(X, y)
+
+    def go_on(**changed):
+        return copy.deepcopy(start).set_params(**changed).partial_fit(X, y).coef_
+
+    kept = go_on()
+    for changed in (
+        {"shuffle": False},
+        {"learning_rate": 0.02},
+        {"learning_rate": "auto"},
+        {"batch_size": 3},
+        {"alpha": 1.0},
+        {"solver": "adagrad"},
+        {"average": True},
+    ):
+        assert np.any(go_on(**changed) != kept), changed
+    # Back to shuffling: the seed was kept.
+    unshuffled = copy.deepcopy(start).set_params(shuffle=False).partial_fit(X, y)
+    again = unshuffled.set_params(shuffle=True).partial_fit(X, y)
+    assert again._stream["seed"] == start._stream["seed"]
+
+
+@pytest.mark.parametrize("solver", ["adagrad", "rmsprop", "momentum"])
+@ignore_convergence
+def test_a_float_step_after_automatic_ones_is_the_textbooks(solver):
+    X, y = noisy()
+    model = GDRegressor(solver).fit(X, y)
+    w = np.append(model.coef_, model.intercept_) + 0.0
+    state = dict(model._stream["rule"])
+    model.set_params(learning_rate=0.05).partial_fit(X, y)
+    A = np.c_[X, np.ones(200)]
+    w = textbook.rule_step(solver, w, A.T @ (A @ w - y) / 200, state, 0.05)
+    assert_allclose(np.append(model.coef_, model.intercept_), w, rtol=1e-9)
+
+
+def test_eps_can_change_in_a_stream():
+    X, y = noisy()
+    start = GDRegressor("adagrad", learning_rate=0.1).partial_fit(X, y)
+    kept = copy.deepcopy(start).partial_fit(X, y).coef_
+    changed = copy.deepcopy(start).set_params(eps=10.0).partial_fit(X, y).coef_
+    assert np.any(kept != changed)
 
 
 def test_partial_fit_validates_again():
@@ -722,6 +835,24 @@ def test_a_diverging_step_is_caught_and_the_largest_is_named(
         again = clone(model).set_params(learning_rate=named).fit(container(X), y)
     assert again.loss_ < again.loss_curve_[0]
     assert again.stop_reason_ != "diverged"
+
+
+def test_finite_iterates_beyond_the_stable_step_are_the_textbooks():
+    X, y = tables.standardised("diabetes")
+    step = 4.0 / GDRegressor().fit(X, y).curvature_[1]
+    model = GDRegressor(learning_rate=step, max_iter=3, tol=None)
+    with pytest.warns(ConvergenceWarning, match="largest stable step"):
+        model.fit(X, y)
+    w, _ = textbook.fit("gd", X, y, eta=step, epochs=3)
+    assert_allclose(model.coef_, w, rtol=1e-10)
+    assert model.stop_reason_ == "max_iter=3 iterations made"
+    X, y = noisy()
+    y = 0.3 * X[:, 0] + np.random.default_rng(1).normal(size=200)
+    model = GDRegressor("sgd", learning_rate=0.12, shuffle=False, max_iter=20, tol=None)
+    with pytest.warns(ConvergenceWarning, match="surely stable step"):
+        model.fit(X, y)
+    w, _ = textbook.fit("sgd", X, y, eta=0.12, epochs=20, batch=1)
+    assert_allclose(model.coef_, w, rtol=1e-10)
 
 
 @pytest.mark.parametrize("solver", ["adagrad", "rmsprop"])

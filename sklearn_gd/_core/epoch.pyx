@@ -211,7 +211,9 @@ cdef class Problem:
         Returns the mean of the loss of each row just before its step.
         """
         cdef double total
-        cdef bint lazily = self.rows.sparse and type(rule) is Descent
+        cdef bint lazily = (
+            self.rows.sparse and type(rule) is Descent and self.penalty.is_scaling
+        )
         self.check(w)
         if rule.size != w.shape[0]:
             raise ValueError("The rule was made for another number of coordinates.")

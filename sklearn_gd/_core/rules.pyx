@@ -96,7 +96,7 @@ cdef class Adaptive(Rule):
     number ``given_eps``.
     """
 
-    state_names = ("G", "reach", "eps", "cap")
+    state_names = ("G",)
 
     def __init__(self, Py_ssize_t size, *, double eps=1e-16):
         self.size = size
