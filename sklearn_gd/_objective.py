@@ -234,36 +234,28 @@ class Objective:
 
     def newton_direction(self, w, g):
         """Return H⁻¹g at w, of minimum norm where H is singular."""
-        if self._well_conditioned:
-            return self._cholesky(g)
+        if self._triangle is not None:
+            return self._direction_by_cholesky(g)
         if self.has_gram or (self.data.n <= GRAM_COLUMNS and self.penalty.alpha == 0):
             return self._direction_from_rows(w)
         return self._direction_by_cg(g)
 
-    @property
-    def _well_conditioned(self):
-        tall = self.data.n > self.data.d and self.has_gram
-        return tall and self._cholesky is not None
-
     @cached_property
-    def _cholesky(self):
-        """Solve with a Cholesky factor of the Gram matrix, or None if it is poor."""
-        mean, gram = self.moments
-        factor = _equilibrated(
-            self._penalised(gram), mean, self.data.lost_to_means, POOR
-        )
-        if factor is None:
+    def _triangle(self):
+        """(scale, L) of the penalised Gram matrix, None if there is no good one."""
+        if self.data.n <= self.data.d or not self.has_gram:
             return None
-        scale, lower = factor
+        mean, gram = self.moments
+        gram = self._penalised(gram)
+        return _equilibrated(gram, mean, self.data.lost_to_means, POOR)
 
-        def solve(g):
-            d = self.data.d
-            intercept = g[d] if self.fit_intercept else 0.0
-            rhs = scale * (g[:d] - mean * intercept)
-            p = scale * linalg.cho_solve((lower, True), rhs, check_finite=False)
-            return self.joined(p, intercept - mean @ p)
-
-        return solve
+    def _direction_by_cholesky(self, g):
+        d, mean = self.data.d, self.moments[0]
+        scale, lower = self._triangle
+        intercept = g[d] if self.fit_intercept else 0.0
+        rhs = scale * (g[:d] - mean * intercept)
+        p = scale * linalg.cho_solve((lower, True), rhs, check_finite=False)
+        return self.joined(p, intercept - mean @ p)
 
     def _direction_from_rows(self, w):
         """Solve min ‖r − A p‖, r the residuals, by a triangular factor of the rows."""

@@ -185,11 +185,15 @@ class GDRegressor(RegressorMixin, BaseEstimator):
     Examples
     --------
     >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
     >>> from sklearn_gd import GDRegressor
-    >>> X, y = load_diabetes(return_X_y=True)
-    >>> model = GDRegressor(solver="momentum").fit(X, y)
+    >>> X, y = load_diabetes(return_X_y=True, scaled=False)
+    >>> model = make_pipeline(StandardScaler(), GDRegressor("momentum")).fit(X, y)
     >>> round(model.score(X, y), 3)
     0.518
+    >>> model[-1].stop_reason_
+    'converged: the gradient is below tol'
     """
 
     _parameter_constraints = {

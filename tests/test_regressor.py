@@ -558,9 +558,10 @@ def test_a_stream_of_one_distribution_is_learned(solver, chunk):
     rng = np.random.default_rng(0)
     w = np.array([1.0, -2.0, 0.5])
     model = GDRegressor(solver, random_state=0)
-    X = rng.normal(size=(5000, 3))
-    y = X @ w + 0.1 * rng.normal(size=5000) + 7.0
-    for first in range(0, 5000, chunk):
+    n = 100 * chunk if chunk == 50 else 600 * chunk
+    X = rng.normal(size=(n, 3))
+    y = X @ w + 0.1 * rng.normal(size=n) + 7.0
+    for first in range(0, n, chunk):
         rows = slice(first, first + chunk)
         model.partial_fit(X[rows], y[rows])
     assert_allclose(model.coef_, w, atol=0.25)
