@@ -3,6 +3,7 @@
 import numpy as np
 from scipy import sparse
 
+from sklearn_gd._core.order import Order
 from sklearn_gd._core.rows import CSRRows, DenseRows
 from sklearn_gd._factor import Factor
 
@@ -28,8 +29,6 @@ def as_data(X, y, sample_weight=None):
     ValueError
         If the indices of a CSR matrix point outside it.
     """
-    if sample_weight is None:
-        sample_weight = np.ones(len(y))
     if sparse.issparse(X):
         X = _checked_csr(X)
         return SparseData(X, CSRRows(X), y, sample_weight)
@@ -65,17 +64,18 @@ class Data:
     X : ndarray of shape (n, d)
     rows : Rows
         The same rows for the compiled loop.
-    y, s : ndarray of shape (n,)
-        Targets and weights of any scale.
+    y : ndarray of shape (n,)
+        Targets.
+    s : ndarray of shape (n,) or None
+        Weights of any scale; None is 1.
 
     Attributes
     ----------
     n : int
         The number of rows with a positive weight: the others do not count.
-    s : ndarray
-        The weights, those of the n rows of mean 1.
     unit : float
-        What the weights were divided by.
+        What the weights are divided by wherever they are used, which makes the mean of
+        the n positive ones 1.
     kept : ndarray of int or None
         The rows with a positive weight, None for all.
     """
@@ -87,28 +87,40 @@ class Data:
         self.X = X
         self.rows = rows
         self.y = y
-        largest = s.max()
-        s = s / largest  # no overflow in the sum
-        positive = s > 0
-        self.n = np.count_nonzero(positive)
-        self.kept = None if self.n == len(y) else np.flatnonzero(positive)
-        self.unit = s.sum() / self.n
-        self.s = s / self.unit
-        self.unit *= largest
+        self.s = s
+        self.n, self.unit, self.kept = len(y), 1.0, None
+        if s is not None:
+            positive = s > 0
+            self.n = np.count_nonzero(positive)
+            if self.n < len(y):
+                self.kept = np.flatnonzero(positive)
+            largest = s.max()  # of which fractions are summed, so as not to overflow
+            self.unit = largest * (self._sum(lambda w: w / largest, s) / self.n)
 
     @property
     def d(self):
         return self.X.shape[1]
 
-    def order(self):
-        """Return the rows that count, in the order in which they lie."""
-        return np.arange(len(self.y)) if self.kept is None else self.kept
+    def order(self, shuffle):
+        """Return the orders, one an epoch, in which the rows that count are visited."""
+        return Order(self.n, self.d, self.kept, shuffle, self.rows.stored)
 
-    def mean(self, values):
-        """Return the weighted mean of one value a row."""
-        if self.kept is not None:
-            values = values[self.kept]
-        return (self.s if self.kept is None else self.s[self.kept]) @ values / self.n
+    def weights(self, where):
+        """Return the weights of these rows, the mean of all being 1."""
+        if self.s is None:
+            return np.ones(len(self.y[where]))
+        return self.s[where] / self.unit
+
+    def mean(self, function):
+        """Return the weighted mean of a function of y."""
+        return self._sum(function, self.y, self.weights) / self.n
+
+    def _sum(self, function, values, weights=None):
+        total = 0.0
+        for where in self._selections(BLOCK):
+            terms = function(values[where])
+            total += terms.sum() if weights is None else weights(where) @ terms
+        return total
 
     def _selections(self, rows_in_block):
         """Yield slices of the rows, or index arrays where some don't count."""
@@ -137,7 +149,7 @@ class Data:
         """Return the weighted mean and variance of each column, of shape (d,) each."""
         weight, mean, variance = 0.0, np.zeros(self.d), np.zeros(self.d)
         for block, where in self.thin_blocks():
-            s = self.s[where]
+            s = self.weights(where)
             added = s.sum()
             middle, spread = self._block_moments(block, s, added)
             share = added / (weight + added)
@@ -155,7 +167,7 @@ class Data:
     def largest_norm(self, scale, extra):
         """Return max_i s_i (Σ_j scale_j x_ij² + extra)."""
         return max(
-            np.max(self.s[where] * (self._squares(block) @ scale + extra))
+            np.max(self.weights(where) * (self._squares(block) @ scale + extra))
             for block, where in self.thin_blocks()
         )
 
@@ -171,7 +183,7 @@ class Data:
         weight, mean = 0.0, np.zeros(self.d)
         gram = np.zeros((self.d, self.d))
         for block, where in self.blocks():
-            s = self.s[where]
+            s = self.weights(where)
             added = s.sum()
             apart = np.zeros(self.d)
             if center:
@@ -185,12 +197,12 @@ class Data:
         return mean, gram / self.n
 
     def factor(self, target, center):
-        """Return the triangular Factor of (X, target)."""
+        """Return the triangular Factor of (X, t), t = target(block of X, where)."""
         total = Factor.empty(self.d + 1)
         # A tall block costs half as much a row as a square one.
         for block, where in self.blocks(at_least=4 * self.d):
-            Z = np.column_stack([block, target[where]])
-            total = total.merge(Factor.of(Z, self.s[where], center))
+            Z = np.column_stack([block, target(block, where)])
+            total = total.merge(Factor.of(Z, self.weights(where), center))
         return total
 
 
@@ -230,8 +242,8 @@ class SparseData(Data):
     def moments(self, center):
         mean, gram = np.zeros(self.d), np.zeros((self.d, self.d))
         for block, where in self.thin_blocks():
-            weighted = block.multiply(self.s[where][:, None]).tocsr()
+            weighted = block.multiply(self.weights(where)[:, None]).tocsr()
             gram += (block.T @ weighted).toarray()
-            mean += block.T @ self.s[where]
+            mean += block.T @ self.weights(where)
         mean = mean / self.n if center else np.zeros(self.d)
         return mean, gram / self.n - np.outer(mean, mean)

@@ -53,13 +53,12 @@ class Objective:
         self.penalty = penalty
         self.fit_intercept = fit_intercept
         self.size = data.d + fit_intercept
-        best_constant = data.mean(data.y) if fit_intercept else 0.0
+        best_constant = data.mean(lambda y: y) if fit_intercept else 0.0
         self.offset = best_constant if offset is None else offset
-        self.y = data.y - self.offset
-        self.noise = 4 * EPS * np.sqrt(data.mean(data.y**2))
-        deviation = np.sqrt(_finite(data.mean((data.y - best_constant) ** 2)))
+        self.noise = 4 * EPS * np.sqrt(data.mean(np.square))
+        deviation = np.sqrt(_finite(data.mean(lambda y: (y - best_constant) ** 2)))
         self.deviation = max(deviation, self.noise, np.finfo(np.float64).tiny)
-        self.problem = self._problem(self.y)
+        self.problem = self._problem(data.y)
 
     def value(self, w):
         """Return F(w)."""
@@ -148,12 +147,20 @@ class Objective:
 
     @cached_property
     def _homogeneous(self):
-        return self._problem(np.zeros_like(self.y))
+        return self._problem(None)
 
     def _problem(self, y):
         data = self.data
         return Problem(
-            data.rows, y, data.s, data.n, self.loss, self.penalty, self.fit_intercept
+            data.rows,
+            y,
+            self.loss,
+            self.penalty,
+            self.fit_intercept,
+            offset=self.offset,
+            s=data.s,
+            unit=data.unit,
+            kept=data.kept,
         )
 
     @cached_property
@@ -260,9 +267,11 @@ class Objective:
     def _direction_from_rows(self, w):
         """Solve min ‖r − A p‖, r the residuals, by a triangular factor of the rows."""
         d = self.data.d
-        residual = np.zeros(len(self.y))
-        self.problem.predict_rows(w, residual)
-        residual -= self.y
+        bias = w[d] if self.fit_intercept else 0.0
+
+        def residual(block, where):
+            return block @ w[:d] + bias - (self.data.y[where] - self.offset)
+
         factor = self.data.factor(residual, center=self.fit_intercept)
         p, intercept = factor.solve(self.penalty.alpha, toward=w[:d])
         return self.joined(p, intercept)
@@ -292,7 +301,7 @@ class Objective:
             mean, gram = self.moments
             triangle = _equilibrated(gram, mean, data.lost_to_means, GOOD)
         if triangle is None:
-            factor = data.factor(self.y, center=self.fit_intercept)
+            factor = data.factor(self._targets, center=self.fit_intercept)
         else:
             scale, lower = triangle
             g = self.value_and_gradient(np.zeros(self.size))[1]
@@ -301,12 +310,16 @@ class Objective:
             R[:d, :d] = np.tril(lower).T / scale
             products = scale * (-g[:d] - mean * mean_y)
             R[:d, d] = linalg.solve_triangular(lower, products, lower=True)
-            left = data.mean((self.y - mean_y) ** 2) - R[:d, d] @ R[:d, d]
+            middle = self.offset + mean_y
+            left = data.mean(lambda y: (y - middle) ** 2) - R[:d, d] @ R[:d, d]
             R[d, d] = np.sqrt(max(0.0, left))
             factor = Factor(data.n, np.append(mean, mean_y), np.sqrt(data.n) * R)
         return Factor(
             factor.weight * data.unit, factor.mean, np.sqrt(data.unit) * factor.R
         )
+
+    def _targets(self, block, where):
+        return self.data.y[where] - self.offset
 
     def gap(self, w, g):
         """Return F(w) − F*, which for a quadratic F is ½ gᵀH⁻¹g."""

@@ -529,7 +529,8 @@ class GDRegressor(RegressorMixin, BaseEstimator):
         if average == "auto":
             average = self._is_automatic and not in_stream
         exact = self._is_automatic or (self.tol is not None and not in_stream)
-        return Batches(batch, seed, self.shuffle, average, exact, epoch)
+        order = objective.data.order(self.shuffle)
+        return Batches(batch, seed, order, average, exact, epoch)
 
     def _rule(self, objective, walk, momentum=None):
         solver = SOLVERS[self.solver]

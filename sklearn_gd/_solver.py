@@ -148,9 +148,9 @@ class Batches:
     ----------
     batch : int
     seed : int or None
-        What the order of the rows is drawn from, with the epoch.
-    shuffle : bool
-        Whether it is drawn, or the rows are visited as they lie.
+        What the order of the rows is drawn from, with the epoch; None if it is not.
+    order : Order
+        The order of the rows.
     average : bool
         Whether an epoch is judged, and returned, by the mean of its iterates.
     exact : bool
@@ -163,26 +163,23 @@ class Batches:
     second_order = False
     one, unit = "epoch", "epochs"
 
-    def __init__(self, batch, seed, shuffle, average, exact, epoch=0):
+    def __init__(self, batch, seed, order, average, exact, epoch=0):
         self.batch = batch
         self.seed = seed
-        self.shuffle = shuffle
+        self.order = order
         self.average = average
         self.exact = exact
         self.epoch = epoch
 
     def iterate(self, state):
         objective = state.objective
-        order = objective.data.order()
-        if self.shuffle:
-            rng = np.random.default_rng([self.seed, self.epoch])
-            order = rng.permutation(order)
+        self.order.begin(self.seed or 0, self.epoch)
         self.epoch += 1
         mean = Mean(objective.size, self.average)
         running = objective.problem.epoch(
-            state.rule, state.w, order, self.batch, state.steps, mean
+            state.rule, state.w, self.order, self.batch, state.steps, mean
         )
-        state.point = np.asarray(mean.w) if self.average else state.w
+        state.point = mean.w if self.average else state.w
         if self.exact:
             state.F = objective.value(state.point)
         else:
@@ -249,8 +246,12 @@ class State:
     def eta(self):
         return self.steps.eta
 
-    def set_step(self, eta, power=0.0):
-        self.steps = Steps(eta, power, self.steps.made)
+    def set_step(self, eta, power=None):
+        """Set the step η / t^power, or an automatic one."""
+        if power is None:
+            self.steps = Steps(eta, 0.0, self.steps.made, self.walk.batch or 0)
+        else:
+            self.steps = Steps(eta, power, self.steps.made)
         self._new_plateau()
 
     def _new_plateau(self):

@@ -180,7 +180,7 @@ class Float:
         if state.stopping.tol is None or not state.plateau:
             return None
         if self.schedule == "adaptive":
-            state.set_step(state.eta / 5.0)
+            state.set_step(state.eta / 5.0, 0.0)
             if state.eta < 1e-6 * self.eta:
                 return "converged: the step has become 1e-6 of its start"
         elif state.walk.batch is not None:

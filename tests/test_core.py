@@ -9,6 +9,7 @@ from scipy import sparse
 from scipy.optimize import check_grad
 from sklearn_gd._core.epoch import Mean, Problem, Steps
 from sklearn_gd._core.losses import LOSSES
+from sklearn_gd._core.order import Order
 from sklearn_gd._core.penalties import PENALTIES
 from sklearn_gd._core.rows import CSRRows, DenseRows
 from sklearn_gd._core.rules import AdaGrad, Descent, Momentum, RMSprop
@@ -43,8 +44,14 @@ def problem(kind="dense64", intercept=True, alpha=0.0, data=None):
     X, y, s = data or table()
     penalty = PENALTIES["l2" if alpha else None](alpha)
     loss = LOSSES["squared_error"]()
-    n = np.count_nonzero(s)
-    return Problem(ROWS[kind](X), y, s, n, loss, penalty, intercept)
+    return Problem(
+        ROWS[kind](X), y, loss, penalty, intercept, s=s, kept=np.flatnonzero(s)
+    )
+
+
+def visiting(*rows):
+    """Return the order that visits these rows as they are given."""
+    return Order(len(rows), 1, np.array(rows), shuffle=False)
 
 
 def by_hand(w, X, y, s, alpha):
@@ -70,11 +77,6 @@ def test_value_and_gradient(kind, intercept, alpha):
     assert_allclose(F, value, rtol=1e-13)
     assert_allclose(p.value(w), value, rtol=1e-13)
     assert_allclose(g, gradient, rtol=1e-12, atol=1e-14)
-    f = np.full(len(y), -1.0)
-    p.predict_rows(w, f)
-    seen = s > 0
-    assert_allclose(f[seen], (X @ w[:6] + (w[6] if intercept else 0.0))[seen])
-    assert (f[~seen] == -1.0).all()
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -119,7 +121,7 @@ def test_sparse_descent_is_plain_descent(kind, alpha, eta, batch, intercept, ave
         mean = Mean(len(w), average)
         steps = Steps(eta / 20, 0.25)
         total = problem(one, intercept, 20 * alpha).epoch(
-            Descent(len(w)), w, order, batch, steps, mean
+            Descent(len(w)), w, visiting(*order), batch, steps, mean
         )
         results.append((total, w, np.array(mean.w), steps.made, steps.last))
     plain, scaled = results
@@ -133,10 +135,11 @@ def test_mean_is_the_mean_of_the_iterates(rule, kind):
     order = np.arange(40)
     p = problem(kind, alpha=0.1)
     w, mean = np.zeros(7), Mean(7, True)
-    p.epoch(rule(7), w, order, 8, Steps(0.01), mean)
+    p.epoch(rule(7), w, visiting(*order), 8, Steps(0.01), mean)
     v, one, iterates, steps = np.zeros(7), rule(7), [], Steps(0.01)
     for first in range(0, 40, 8):
-        p.epoch(one, v, order[first : first + 8], 8, steps, Mean(7, False))
+        rows = visiting(*order[first : first + 8])
+        p.epoch(one, v, rows, 8, steps, Mean(7, False))
         iterates.append(v.copy())
     assert_allclose(v, w, rtol=1e-12)
     assert_allclose(mean.w, np.mean(iterates, axis=0), rtol=1e-11)
@@ -149,12 +152,18 @@ def test_steps():
     assert Steps(2.0).advance() == 2.0
 
 
-def test_an_order_outside_the_rows_is_refused():
-    for order in ([0, 40], [-1, 0]):
+def test_rows_outside_are_refused():
+    with pytest.raises(ValueError, match="outside"):
+        problem().epoch(
+            Descent(7), np.zeros(7), visiting(0, 40), 1, Steps(0.1), Mean(7, False)
+        )
+    with pytest.raises(ValueError, match="row numbers"):
+        visiting(-1, 0)
+    X, y, _ = table()
+    for kept in ([0, 40], [-1], []):
+        kept = np.array(kept, dtype=np.intp)
         with pytest.raises(ValueError, match="outside"):
-            problem().epoch(
-                Descent(7), np.zeros(7), np.array(order), 1, Steps(0.1), Mean(7, False)
-            )
+            Problem(DenseRows(X), y, LOSSES["squared_error"](), None, True, kept=kept)
 
 
 def test_wrong_lengths_are_refused():
@@ -164,12 +173,12 @@ def test_wrong_lengths_are_refused():
     with pytest.raises(ValueError, match="7 coordinates"):
         p.value_and_gradient(np.zeros(7), np.zeros(6))
     with pytest.raises(ValueError, match="rule"):
-        p.epoch(Descent(6), np.zeros(7), np.arange(4), 1, Steps(0.1), Mean(7, False))
+        p.epoch(Descent(6), np.zeros(7), visiting(1), 1, Steps(0.1), Mean(7, False))
+    with pytest.raises(ValueError, match="7 coordinates"):
+        p.epoch(Descent(7), np.zeros(7), visiting(1), 1, Steps(0.1), Mean(6, False))
     X, y, s = table()
     with pytest.raises(ValueError, match="one value a row"):
         problem(data=(X, y[:-1], s))
-    with pytest.raises(ValueError, match="one value a row"):
-        p.predict_rows(np.zeros(7), np.zeros(3))
 
 
 def test_arrays_are_read_only_to_the_loop():
@@ -178,7 +187,7 @@ def test_arrays_are_read_only_to_the_loop():
         array.flags.writeable = False
     w = np.zeros(7)
     problem(data=(X, y, s)).epoch(
-        Descent(7), w, np.arange(40), 1, Steps(0.01), Mean(7, False)
+        Descent(7), w, visiting(*range(40)), 1, Steps(0.01), Mean(7, False)
     )
     assert_array_equal(X, table()[0])
     assert w.any()
@@ -190,8 +199,8 @@ def test_control_c_reaches_the_loop():
 
     n, d = 100, 4096
     rows, loss = DenseRows(np.zeros((n, d))), LOSSES["squared_error"]()
-    p = Problem(rows, np.zeros(n), np.ones(n), n, loss, PENALTIES[None](), False)
-    order = np.tile(np.arange(n), 20_000)  # a minute's work
+    p = Problem(rows, np.zeros(n), loss, PENALTIES[None](), False)
+    order = Order(n * 20_000, d, np.tile(np.arange(n), 20_000))  # a minute's work
     before = signal.signal(signal.SIGALRM, interrupt)
     signal.setitimer(signal.ITIMER_REAL, 0.1)
     try:

@@ -39,16 +39,17 @@ def test_sums_over_rows(container, weighted, blocks):
     s = np.ones(50) if s is None else s
     kept = np.flatnonzero(s)
     assert data.n == len(kept)
-    assert_array_equal(data.order(), kept)
-    assert_allclose(data.unit * data.s, s)
-    assert_allclose(data.s[kept].mean(), 1.0)
+    assert_array_equal(data.order(shuffle=False).left(), kept)
+    assert_allclose(data.unit * data.weights(slice(None)), s)
+    assert_allclose(data.weights(kept).mean(), 1.0)
     weights = s / s.sum()
-    assert_allclose(data.mean(y), weights @ y)
+    assert_allclose(data.mean(lambda y: y), weights @ y)
+    assert_allclose(data.mean(np.square), weights @ y**2)
     mean, variance = data.column_moments()
     assert_allclose(mean, weights @ X, atol=1e-14)
     assert_allclose(variance, weights @ (X - weights @ X) ** 2)
     scale = np.array([1.0, 0.5, 3.0])
-    norms = data.s * (X**2 @ scale + 0.3)
+    norms = data.weights(slice(None)) * (X**2 @ scale + 0.3)
     assert_allclose(data.largest_norm(scale, 0.3), norms.max())
     for center in (True, False):
         mean = weights @ X if center else np.zeros(3)
@@ -56,7 +57,7 @@ def test_sums_over_rows(container, weighted, blocks):
         assert_allclose(got, mean, atol=1e-14)
         expected = (X - mean).T @ (weights[:, None] * (X - mean))
         assert_allclose(gram, expected, atol=1e-13)
-        R = data.factor(y, center).R
+        R = data.factor(lambda block, where: y[where], center).R
         assert_allclose(R[:, :3].T @ R[:, :3], data.n * expected, atol=1e-11)
 
 
@@ -65,7 +66,7 @@ def test_blocks_cover_the_rows_once(weighted, blocks):
     X, y, s = table(weighted)
     data = as_data(X, y, s)
     seen = np.concatenate([np.arange(50)[where] for _, where in data.blocks()])
-    assert_array_equal(seen, data.order())
+    assert_array_equal(seen, data.order(shuffle=False).left())
     for block, where in data.blocks():
         assert_array_equal(block, X[where])
         assert np.shares_memory(block, X) or weighted

@@ -235,11 +235,11 @@ def test_rows_of_weight_zero_are_never_seen(solver, learning_rate):
     s = np.ones(60)
     s[::3] = 0.0
     model = GDRegressor(solver, learning_rate=learning_rate, random_state=0)
-    kept = clone(model).fit(X[s > 0], y[s > 0])
-    X, y = X.copy(), y.copy()
-    X[::3], y[::3] = 1e300, -1e300
-    for data in (X, sparse.csr_array(X)):
-        weighted = clone(model).fit(data, y, s)
+    hostile, y_hostile = X.copy(), y.copy()
+    hostile[::3], y_hostile[::3] = 1e300, -1e300
+    for container in (np.array, sparse.csr_array):
+        kept = clone(model).fit(container(X[s > 0]), y[s > 0])
+        weighted = clone(model).fit(container(hostile), y_hostile, s)
         assert_allclose(weighted.coef_, kept.coef_, rtol=1e-12)
         assert_allclose(weighted.intercept_, kept.intercept_, rtol=1e-12)
         assert weighted.t_ == kept.t_

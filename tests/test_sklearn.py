@@ -17,14 +17,13 @@ EXACT = (
     [GDRegressor(solver=name) for name in SOLVERS]
     + [GDRegressor(solver=name, alpha=0.1) for name in FULL_BATCH]
     + [GDRegressor(solver=name, fit_intercept=False) for name in FULL_BATCH]
-    # 32 rows a step are all the rows of the two checks of weights, and momentum meets
-    # every row to rounding before it stops.
-    + [GDRegressor("minibatch", alpha=0.1), GDRegressor("momentum", batch_size=8)]
+    # 32 rows a step are all the rows of the two checks of weights.
+    + [GDRegressor("minibatch", alpha=0.1)]
 )
 BATCHED = [
     GDRegressor(solver=name, batch_size=8)
     for name, solver in SOLVERS.items()
-    if not solver.second_order and name != "momentum"
+    if not solver.second_order
 ] + [GDRegressor(solver="sgd", alpha=0.1)]
 
 

@@ -1,4 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# cython: initializedcheck=False
 """The loop over rows, once: dense and CSR, all rows a step or a few.
 
 There are neither formulas nor options here: the loss, the penalty, the rule and the
@@ -12,13 +13,22 @@ from libc.math cimport fabs, pow
 import numpy as np
 
 from sklearn_gd._core.losses cimport Loss
+from sklearn_gd._core.order cimport Order
 from sklearn_gd._core.penalties cimport Penalty
 from sklearn_gd._core.rows cimport Rows
 from sklearn_gd._core.rules cimport Descent, Rule
 
+cdef extern from "dense.h":
+    void sgd_prefetch(const void* p) noexcept nogil
+
 cdef enum:
-    # Rows asked for ahead of their use: enough to hide the way from main memory.
-    AHEAD = 12
+    # Rows in hand at once, at most, and values of X: they stay in the nearest cache.
+    ROWS = 256
+    VALUES = 2048
+    # Rows taken from the order at once, where each is a step.
+    RUN = 8
+    # The largest batch of sparse rows that is worth touching only its own columns.
+    LAZY = 1024
     # Values visited between two looks for Ctrl-C: about a millisecond.
     PATIENCE = 1 << 22
 
@@ -34,6 +44,10 @@ cdef class Steps:
         The exponent; 0 is a constant step.
     made : int
         Steps made before this epoch.
+    batch : int
+        Rows of a whole step: on fewer, at the end of an epoch, the step is shorter in
+        proportion. An automatic step may be too long for few rows. 0 is the textbook's:
+        all steps are whole.
 
     Attributes
     ----------
@@ -45,98 +59,211 @@ cdef class Steps:
     cdef readonly double power
     cdef readonly Py_ssize_t made
     cdef readonly double last
+    cdef Py_ssize_t batch
 
-    def __init__(self, double eta, double power=0.0, Py_ssize_t made=0):
+    def __init__(
+        self, double eta, double power=0.0, Py_ssize_t made=0, Py_ssize_t batch=0
+    ):
         self.eta = eta
         self.power = power
         self.made = made
         self.last = eta
+        self.batch = batch
 
-    cdef inline double next(self) noexcept nogil:
+    cdef inline double next(self, Py_ssize_t rows) noexcept nogil:
         self.made += 1
         if self.power != 0.0:
             self.last = self.eta / pow(<double>self.made, self.power)
+        if rows < self.batch:
+            return self.last * rows / self.batch
         return self.last
 
     def advance(self):
-        """Count one step and return its size."""
-        return self.next()
+        """Count one step on all rows and return its size."""
+        return self.next(self.batch)
 
 
 cdef class Mean:
     """The mean of the iterates of an epoch, or nothing if it was not asked for."""
 
-    cdef readonly double[::1] w
+    cdef readonly double[::1] sum
+    cdef readonly Py_ssize_t count
     cdef bint wanted
-    cdef Py_ssize_t count
 
     def __init__(self, Py_ssize_t size, bint wanted):
-        self.w = np.zeros(size)
-        self.wanted = wanted
+        self.sum = np.zeros(size)
         self.count = 0
+        self.wanted = wanted
+
+    @property
+    def w(self):
+        """The mean so far, 0 where there is none."""
+        return np.asarray(self.sum) / max(1, self.count)
 
     cdef inline void add(self, const double* w) noexcept nogil:
         cdef Py_ssize_t j
-        cdef double share
-        if not self.wanted:
-            return
-        self.count += 1
-        share = 1.0 / self.count
-        for j in range(self.w.shape[0]):
-            self.w[j] += share * (w[j] - self.w[j])
+        if self.wanted:
+            self.count += 1
+            for j in range(self.sum.shape[0]):
+                self.sum[j] += w[j]
 
 
 cdef class Problem:
-    """F(w) = (1/n) Σ_i s_i ℓ(y_i, a_i·w) + penalty(w), a_i = (x_i, 1) or x_i.
+    """F(w) = (1/n) Σ_i s_i ℓ(y_i − offset, a_i·w) + penalty(w), a_i = (x_i, 1) or x_i.
 
     Parameters
     ----------
     rows : Rows
-    y, s : ndarray of shape (n,)
-        Targets and weights, the positive weights of mean 1.
-    n : int
-        How many weights are positive; rows of weight 0 are never read.
+    y : ndarray of shape (rows.n,) or None
+        None is y = offset, with which ∇F(v) = ∇²F v for the squared error.
     loss : Loss
     penalty : Penalty
     intercept : bool
+    offset : float, default=0.0
+        What the intercept is relative to.
+    s : ndarray of shape (rows.n,), default=None
+        The weights; None is 1.
+    unit : float, default=1.0
+        What the weights are divided by, which makes their mean 1.
+    kept : ndarray of int of shape (n,), default=None
+        The rows that count, all others having weight 0; None is all. No other row is
+        ever read.
     """
 
     cdef Rows rows
     cdef const double[::1] y
     cdef const double[::1] s
+    cdef const Py_ssize_t[::1] kept
     cdef Loss loss
     cdef Penalty penalty
-    cdef double[::1] g
     cdef Py_ssize_t n
     cdef bint intercept
+    cdef bint targeted
+    cdef bint weighted
+    cdef double offset
+    cdef double unit
     cdef Py_ssize_t visited
+    # The rows in hand: their numbers, predictions, targets, weights, derivatives; those
+    # to be asked for meanwhile; and the gradient of a batch.
+    cdef Py_ssize_t[::1] at
+    cdef Py_ssize_t[::1] ahead
+    cdef double[::1] f
+    cdef double[::1] t
+    cdef double[::1] u
+    cdef double[::1] c
+    cdef double[::1] g
 
-    def __init__(self, Rows rows, y, s, n, Loss loss, Penalty penalty, intercept):
-        if len(y) != rows.n or len(s) != rows.n:
-            raise ValueError("y and s must have one value a row.")
+    def __init__(
+        self,
+        Rows rows,
+        y,
+        Loss loss,
+        Penalty penalty,
+        bint intercept,
+        *,
+        double offset=0.0,
+        s=None,
+        double unit=1.0,
+        kept=None,
+    ):
+        for values in (y, s):
+            if values is not None and len(values) != rows.n:
+                raise ValueError("y and s must have one value a row.")
+        if kept is not None and not (
+            len(kept) and 0 <= np.min(kept) and np.max(kept) < rows.n
+        ):
+            raise ValueError("kept points outside the rows.")
         self.rows = rows
         self.y = y
         self.s = s
-        self.n = n
+        self.targeted = y is not None
+        self.weighted = s is not None
+        self.kept = kept
+        self.n = rows.n if kept is None else len(kept)
         self.loss = loss
         self.penalty = penalty
         self.intercept = intercept
-        self.g = np.empty(rows.d + intercept)
+        self.offset = offset
+        self.unit = unit
         self.visited = 0
+        self.at, self.ahead = np.empty((2, LAZY), dtype=np.intp)
+        self.f, self.t, self.u, self.c = np.empty((4, LAZY))
+        self.g = np.empty(rows.d + intercept)
 
-    cdef inline double predict(self, Py_ssize_t i, const double* w) noexcept nogil:
-        cdef double f = self.rows.dot(i, w)
+    cdef inline Py_ssize_t rows_at_once(self) noexcept nogil:
+        return max(4, min(ROWS, VALUES // max(1, self.rows.stored))) // 4 * 4
+
+    cdef inline double look(
+        self, const Py_ssize_t* at, Py_ssize_t count, const double* w, double a
+    ) noexcept nogil:
+        """Return the sum of the losses of these rows at a·w (the intercept at w), and
+        write their derivatives to c."""
+        cdef double bias = w[self.rows.d] if self.intercept else 0.0
+        cdef double* f = &self.f[0]
+        cdef Py_ssize_t k
+        self.rows.dot(at, count, w, f)
+        for k in range(count):
+            f[k] = a * f[k] + bias
+        self.aim(at, count)
+        return self.lose(count)
+
+    cdef inline void aim(self, const Py_ssize_t* at, Py_ssize_t count) noexcept nogil:
+        """Get the targets and weights of these rows."""
+        cdef double* t = &self.t[0]
+        cdef double* u = &self.u[0]
+        cdef Py_ssize_t k
+        for k in range(count):
+            t[k] = self.y[at[k]] - self.offset if self.targeted else 0.0
+        if self.weighted:
+            for k in range(count):
+                u[k] = self.s[at[k]] / self.unit
+
+    cdef inline double lose(self, Py_ssize_t count) noexcept nogil:
+        """Return the sum of the losses of the rows in hand, and write their derivatives
+        to c."""
+        return self.loss.rows(
+            count,
+            &self.t[0],
+            &self.f[0],
+            &self.u[0] if self.weighted else NULL,
+            &self.c[0],
+        )
+
+    cdef inline void add(
+        self, const Py_ssize_t* at, Py_ssize_t count, double* g
+    ) noexcept nogil:
+        """g ← g + Σ_k c_k a_i, i = at_k."""
+        cdef Py_ssize_t k
+        self.rows.add(at, count, &self.c[0], g)
         if self.intercept:
-            f += w[self.rows.d]
-        return f
+            for k in range(count):
+                g[self.rows.d] += self.c[k]
 
-    cdef inline void add_row(self, Py_ssize_t i, double c, double* g) noexcept nogil:
-        self.rows.add(i, c, g)
-        if self.intercept:
-            g[self.rows.d] += c
+    cdef inline Py_ssize_t pass_on(
+        self, Py_ssize_t first
+    ) except -1 nogil:
+        """Take the next rows of a pass over all, in the order in which they lie."""
+        cdef Py_ssize_t count = min(self.rows_at_once(), self.n - first)
+        cdef Py_ssize_t k
+        for k in range(count):
+            self.at[k] = first + k if self.kept is None else self.kept[first + k]
+        self.heed_signals(count)
+        return count
 
-    cdef inline int heed_signals(self) except -1 nogil:
-        self.visited += self.rows.d
+    cdef inline Py_ssize_t take(self, Order order, Py_ssize_t need) except -1 nogil:
+        """Take the next rows of an epoch, and ask for those after them."""
+        cdef Py_ssize_t asked, k
+        cdef Py_ssize_t count = order.take(need, &self.at[0], &self.ahead[0], &asked)
+        self.rows.prefetch(&self.ahead[0], asked)
+        for k in range(asked):
+            sgd_prefetch(&self.y[self.ahead[k]])
+            if self.weighted:
+                sgd_prefetch(&self.s[self.ahead[k]])
+        self.heed_signals(count)
+        return count
+
+    cdef inline int heed_signals(self, Py_ssize_t count) except -1 nogil:
+        self.visited += count * (self.rows.stored + 1)
         if self.visited > PATIENCE:
             self.visited = 0
             with gil:
@@ -150,22 +277,17 @@ cdef class Problem:
     def value_and_gradient(self, const double[::1] w, double[::1] g):
         """Return F(w) and write ∇F(w) to g, in one pass over the rows."""
         cdef double total = 0.0
-        cdef double f
-        cdef Py_ssize_t i
-        cdef Py_ssize_t j
+        cdef Py_ssize_t first = 0
+        cdef Py_ssize_t count, j
         self.check(w)
         self.check(g)
         g[:] = 0.0
         with nogil:
-            for i in range(self.rows.n):
-                if self.s[i] == 0.0:
-                    continue
-                f = self.predict(i, &w[0])
-                total += self.s[i] * self.loss.value(self.y[i], f)
-                self.add_row(
-                    i, self.s[i] * self.loss.derivative(self.y[i], f), &g[0]
-                )
-                self.heed_signals()
+            while first < self.n:
+                count = self.pass_on(first)
+                total += self.look(&self.at[0], count, &w[0], 1.0)
+                self.add(&self.at[0], count, &g[0])
+                first += count
             for j in range(g.shape[0]):
                 g[j] /= self.n
             self.penalty.add_gradient(&w[0], &g[0], self.rows.d)
@@ -174,161 +296,197 @@ cdef class Problem:
     def value(self, const double[::1] w):
         """Return F(w)."""
         cdef double total = 0.0
-        cdef Py_ssize_t i
+        cdef Py_ssize_t first = 0
+        cdef Py_ssize_t count
         self.check(w)
         with nogil:
-            for i in range(self.rows.n):
-                if self.s[i] != 0.0:
-                    total += self.s[i] * self.loss.value(
-                        self.y[i], self.predict(i, &w[0])
-                    )
-                    self.heed_signals()
+            while first < self.n:
+                count = self.pass_on(first)
+                total += self.look(&self.at[0], count, &w[0], 1.0)
+                first += count
         return total / self.n + self.penalty.value(&w[0], self.rows.d)
-
-    def predict_rows(self, const double[::1] w, double[::1] f):
-        """Write the predictions to f, leaving it as it is for rows of weight 0."""
-        cdef Py_ssize_t i
-        self.check(w)
-        if f.shape[0] != self.rows.n:
-            raise ValueError("f must have one value a row.")
-        with nogil:
-            for i in range(self.rows.n):
-                if self.s[i] != 0.0:
-                    f[i] = self.predict(i, &w[0])
-                    self.heed_signals()
 
     def epoch(
         self,
         Rule rule,
         double[::1] w,
-        const Py_ssize_t[::1] order,
+        Order order,
         Py_ssize_t batch,
         Steps steps,
         Mean mean,
     ):
-        """Visit the rows in ``order``, ``batch`` rows a step, and move w.
+        """Visit the rows in this order, ``batch`` rows a step, and move w.
 
         Returns the mean of the loss of each row just before its step.
         """
         cdef double total
-        cdef bint lazily = (
-            self.rows.sparse and type(rule) is Descent and self.penalty.is_scaling
-        )
+        cdef bint plain = type(rule) is Descent and self.penalty.is_scaling
         self.check(w)
+        self.check(mean.sum)
         if rule.size != w.shape[0]:
             raise ValueError("The rule was made for another number of coordinates.")
-        if len(order) and not (
-            0 <= np.min(order) and np.max(order) < self.rows.n
-        ):
+        if order.limit > self.rows.n:
             raise ValueError("order points outside the rows.")
         with nogil:
-            if lazily:
+            if plain and self.rows.sparse and batch <= LAZY:
                 total = self.sparse_descent(&w[0], order, batch, steps, mean)
+            elif plain and not self.rows.sparse and batch == 1:
+                total = self.dense_descent(&w[0], order, steps, mean)
             else:
                 total = self.any_rule(rule, &w[0], order, batch, steps, mean)
-        return total / max(1, order.shape[0])
+        return total / max(1, order.n)
 
     cdef double any_rule(
         self,
         Rule rule,
         double* w,
-        const Py_ssize_t[::1] order,
+        Order order,
         Py_ssize_t batch,
         Steps steps,
         Mean mean,
     ) except? -1 nogil:
         cdef double* g = &self.g[0]
         cdef double total = 0.0
-        cdef double f
-        cdef Py_ssize_t first, k, i, j
-        cdef Py_ssize_t last = 0
-        while last < order.shape[0]:
-            first = last
-            last = min(first + batch, order.shape[0])
+        cdef Py_ssize_t count, seen, j
+        while True:
             for j in range(rule.size):
                 g[j] = 0.0
-            for k in range(first, last):
-                i = order[k]
-                if k + AHEAD < order.shape[0]:
-                    self.rows.prefetch(order[k + AHEAD])
-                f = self.predict(i, w)
-                total += self.s[i] * self.loss.value(self.y[i], f)
-                self.add_row(
-                    i,
-                    self.s[i] * self.loss.derivative(self.y[i], f) / (last - first),
-                    g,
-                )
-                self.heed_signals()
+            seen = 0
+            while seen < batch:
+                count = self.take(order, min(self.rows_at_once(), batch - seen))
+                if count == 0:
+                    break
+                total += self.look(&self.at[0], count, w, 1.0)
+                self.add(&self.at[0], count, g)
+                seen += count
+            if seen == 0:
+                return total
+            for j in range(rule.size):
+                g[j] /= seen
             self.penalty.add_gradient(w, g, self.rows.d)
-            rule.step(w, g, steps.next())
+            rule.step(w, g, steps.next(seen))
             mean.add(w)
+
+    cdef double dense_descent(
+        self, double* w, Order order, Steps steps, Mean mean
+    ) except? -1 nogil:
+        """Plain descent, one dense row a step, four rows in flight.
+
+        After k of four steps w_k = a_k w − Σ_{i≤k} u_ik x_i, so the next prediction is
+        x_k·w_{k−1} = a x_k·w − Σ_i u_i x_i·x_k. All products with w and of the rows
+        with one another are there before the first step, and w is read and written
+        once for four steps that would have waited for each other.
+        """
+        cdef Py_ssize_t d = self.rows.d
+        cdef double alpha = self.penalty.alpha
+        cdef double total = 0.0
+        cdef double bias = w[d] if self.intercept else 0.0
+        cdef double products[6]
+        cdef double u[4]
+        cdef double sum_u[4]
+        cdef double* f = &self.f[0]
+        cdef double a, sum_a, eta, prediction, slope
+        cdef Py_ssize_t count, first, size, k, i, j
+        cdef const Py_ssize_t* at
+        while True:
+            count = self.take(order, RUN)
+            if count == 0:
+                break
+            for first in range(0, count, 4):
+                size = min(4, count - first)
+                at = &self.at[first]
+                self.aim(at, size)
+                self.rows.meet(at, size, w, f, products)
+                a, sum_a = 1.0, 0.0
+                for k in range(size):
+                    prediction = a * f[k] + bias
+                    for i in range(k):
+                        prediction += u[i] * products[k * (k - 1) // 2 + i]
+                    f[k] = prediction
+                    eta = steps.next(1)
+                    if alpha != 0.0:
+                        a *= 1.0 - eta * alpha
+                        for i in range(k):
+                            u[i] *= 1.0 - eta * alpha
+                    slope = self.loss.derivative(self.t[k], prediction)
+                    if self.weighted:
+                        slope *= self.u[k]
+                    u[k] = -eta * slope
+                    if self.intercept:
+                        bias += u[k]
+                    if mean.wanted:
+                        sum_u[k] = 0.0
+                        sum_a += a
+                        for i in range(k + 1):
+                            sum_u[i] += u[i]
+                        if self.intercept:
+                            mean.sum[d] += bias
+                total += self.lose(size)
+                if mean.wanted:
+                    mean.count += size
+                    for j in range(d):
+                        mean.sum[j] += sum_a * w[j]
+                    self.rows.add(at, size, sum_u, &mean.sum[0])
+                if a != 1.0:
+                    for j in range(d):
+                        w[j] *= a
+                self.rows.add(at, size, u, w)
+                if self.intercept:
+                    w[d] = bias
         return total
 
     cdef double sparse_descent(
-        self,
-        double* w,
-        const Py_ssize_t[::1] order,
-        Py_ssize_t batch,
-        Steps steps,
-        Mean mean,
+        self, double* w, Order order, Py_ssize_t batch, Steps steps, Mean mean
     ) except? -1 nogil:
         """Plain descent on CSR rows, touching only the columns that a row has.
 
         With w = a v, the step w ← w − η (α w + Σ c_i x_i) is a ← (1 − η α) a,
-        v ← v − (η/a) Σ c_i x_i. With A_t = a_1 + … + a_t, the mean of the iterates
-        after T steps is (A_T v_T − Σ_t A_{t−1} (v_t − v_{t−1})) / T, and the sum is
+        v ← v − (η/a) Σ c_i x_i. With A_t = a_1 + … + a_t, the sum of the iterates
+        after T steps is A_T v_T − Σ_t A_{t−1} (v_t − v_{t−1}), and the second sum is
         kept in ``lag`` (Bottou 2012, section 5.1; Xu 2011). The intercept, the
         last coordinate, is never scaled, so for it a is 1.
         """
         cdef Py_ssize_t d = self.rows.d
         cdef double alpha = self.penalty.alpha
         cdef double a = 1.0, sum_a = 0.0
-        cdef double total = 0.0, bias = 0.0
-        cdef double f, eta, c
-        cdef Py_ssize_t first, k, i, j
-        cdef Py_ssize_t last = 0
-        cdef double[::1] derivatives
+        cdef double total = 0.0
+        cdef double eta
+        cdef Py_ssize_t count, first, size, k
+        cdef const Py_ssize_t* at
         cdef double[::1] lag
         with gil:
-            derivatives = np.empty(min(batch, max(1, order.shape[0])))
-            lag = np.zeros(d)
-        while last < order.shape[0]:
-            first = last
-            last = min(first + batch, order.shape[0])
-            bias = w[d] if self.intercept else 0.0
-            for k in range(first, last):
-                i = order[k]
-                if k + AHEAD < order.shape[0]:
-                    self.rows.prefetch(order[k + AHEAD])
-                f = a * self.rows.dot(i, w) + bias
-                total += self.s[i] * self.loss.value(self.y[i], f)
-                derivatives[k - first] = (
-                    self.s[i] * self.loss.derivative(self.y[i], f) / (last - first)
-                )
-            eta = steps.next()
-            a *= 1.0 - eta * alpha
-            # The mean is a difference that loses as many digits as a has lost.
-            if fabs(a) < 1e-3 or fabs(a) > 1e3:
-                self.unscale(w, a, &sum_a, &lag[0], mean)
-                a = 1.0
-            for k in range(first, last):
-                i = order[k]
-                c = eta * derivatives[k - first]
-                self.rows.add(i, -c / a, w)
+            lag = np.zeros(d if mean.wanted else 1)
+        while True:
+            count = self.take(order, max(1, RUN // batch) * batch)
+            if count == 0:
+                break
+            first = 0
+            while first < count:
+                size = min(batch, count - first)
+                at = &self.at[first]
+                total += self.look(at, size, w, a)
+                eta = steps.next(size)
+                a *= 1.0 - eta * alpha
+                # The mean is a difference that loses as many digits as a has lost.
+                if fabs(a) < 1e-3 or fabs(a) > 1e3:
+                    self.unscale(w, a, &sum_a, &lag[0], mean)
+                    a = 1.0
+                for k in range(size):
+                    self.c[k] *= -eta / size
+                    if self.intercept:
+                        w[d] += self.c[k]
+                    self.c[k] /= a
+                self.rows.add(at, size, &self.c[0], w)
                 if mean.wanted:
-                    self.rows.add(i, -c / a * sum_a, &lag[0])
-                if self.intercept:
-                    w[d] -= c
-                self.heed_signals()
-            sum_a += a
-            if mean.wanted:
-                mean.count += 1
-                if self.intercept:
-                    mean.w[d] += w[d]
+                    for k in range(size):
+                        self.c[k] *= sum_a
+                    self.rows.add(at, size, &self.c[0], &lag[0])
+                    mean.count += 1
+                    if self.intercept:
+                        mean.sum[d] += w[d]
+                sum_a += a
+                first += size
         self.unscale(w, a, &sum_a, &lag[0], mean)
-        if mean.wanted and mean.count:
-            for j in range(mean.w.shape[0]):
-                mean.w[j] /= mean.count
         return total
 
     cdef void unscale(
@@ -338,7 +496,7 @@ cdef class Problem:
         cdef Py_ssize_t j
         for j in range(self.rows.d):
             if mean.wanted:
-                mean.w[j] += sum_a[0] * w[j] - lag[j]
+                mean.sum[j] += sum_a[0] * w[j] - lag[j]
                 lag[j] = 0.0
             w[j] *= a
         sum_a[0] = 0.0

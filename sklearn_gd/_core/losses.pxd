@@ -1,3 +1,11 @@
 cdef class Loss:
     cdef double value(self, double y, double f) noexcept nogil
     cdef double derivative(self, double y, double f) noexcept nogil
+    cdef double rows(
+        self,
+        Py_ssize_t count,
+        const double* y,
+        const double* f,
+        const double* s,
+        double* c,
+    ) noexcept nogil

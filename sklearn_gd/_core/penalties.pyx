@@ -1,4 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# cython: initializedcheck=False
 """Penalties: alpha · penalty(w), over the d coefficients, never the intercept."""
 
 

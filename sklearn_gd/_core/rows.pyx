@@ -1,120 +1,187 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# cython: initializedcheck=False
 """Rows of X: the only code that knows how a row lies in memory.
 
-A row offers its product with a vector and its addition to one. Values are float32 or
-float64 and, in CSR, indices 32 or 64 bits wide; all sums are float64. Virtual methods
-can't be fused, so each class picks the fused inline function by a branch that the
-processor predicts; measured, one virtual call a row costs nothing from 5 columns on.
+Rows offer their products with a vector and their addition to one, several rows a call.
+Values are float32 or float64 and, in CSR, indices 32 or 64 bits wide; all sums are
+float64. Virtual methods can't be fused, so each class picks the loop for its types
+once, or by a branch that the processor predicts.
 """
 
 from cython cimport floating
 
-cdef extern from *:
-    """
-    #if defined(__GNUC__)
-    #define sgd_prefetch(p) __builtin_prefetch(p)
-    #else
-    #define sgd_prefetch(p)
-    #endif
-    """
+ctypedef double (*dot_t)(const void*, const double*, Py_ssize_t) noexcept nogil
+ctypedef void (*dot4_t)(
+    const void**, const double*, Py_ssize_t, double*
+) noexcept nogil
+ctypedef void (*meet4_t)(
+    const void**, const double*, Py_ssize_t, double*, double*
+) noexcept nogil
+ctypedef void (*add_t)(const void*, double, double*, Py_ssize_t) noexcept nogil
+ctypedef void (*add4_t)(
+    const void**, const double*, double*, Py_ssize_t
+) noexcept nogil
+
+cdef extern from "dense.h":
+    dot_t dot_64 "PICK(dot_64)"
+    dot_t dot_32 "PICK(dot_32)"
+    dot4_t dot4_64 "PICK(dot4_64)"
+    dot4_t dot4_32 "PICK(dot4_32)"
+    meet4_t meet4_64 "PICK(meet4_64)"
+    meet4_t meet4_32 "PICK(meet4_32)"
+    add_t add_64 "PICK(add_64)"
+    add_t add_32 "PICK(add_32)"
+    add4_t add4_64 "PICK(add4_64)"
+    add4_t add4_32 "PICK(add4_32)"
     void sgd_prefetch(const void* p) noexcept nogil
 
 ctypedef fused index_t:
     int
     long long
 
-# Bytes of a row that are prefetched: a longer row starts the hardware's own prefetcher.
 cdef enum:
     LINE = 64
-    REACH = 512
+    # Bytes of a row that are prefetched: a longer row starts the hardware's own
+    # prefetcher.
+    REACH = 1024
+
+
+cdef inline void ask(const char* start, Py_ssize_t size) noexcept nogil:
+    cdef Py_ssize_t line
+    for line in range((min(size, <Py_ssize_t>REACH) + LINE - 1) // LINE):
+        sgd_prefetch(start + LINE * line)
 
 
 cdef class Rows:
-    """n rows of d values, X."""
+    """n rows of d values, X, of which about ``stored`` a row are in memory."""
 
-    cdef double dot(self, Py_ssize_t i, const double* w) noexcept nogil:
-        """x_i · w."""
-        return 0.0
+    cdef void dot(
+        self, const Py_ssize_t* at, Py_ssize_t count, const double* w, double* f
+    ) noexcept nogil:
+        """f_k = x_i·w for the ``count`` rows i = at_k."""
 
-    cdef void add(self, Py_ssize_t i, double c, double* g) noexcept nogil:
-        """g ← g + c x_i."""
+    cdef void meet(
+        self,
+        const Py_ssize_t* at,
+        Py_ssize_t count,
+        const double* w,
+        double* f,
+        double* products,
+    ) noexcept nogil:
+        """``dot`` for up to four rows, and their products 01, 02, 12, 03, 13, 23."""
 
-    cdef void prefetch(self, Py_ssize_t i) noexcept nogil:
-        """Ask for row i ahead of its use."""
+    cdef void add(
+        self, const Py_ssize_t* at, Py_ssize_t count, const double* c, double* g
+    ) noexcept nogil:
+        """g ← g + Σ_k c_k x_i, i = at_k."""
 
+    cdef Py_ssize_t columns(self, Py_ssize_t i, Py_ssize_t* at) noexcept nogil:
+        """Write the columns that row i has in memory, and return how many."""
+        return 0
 
-cdef inline double dense_dot(
-    const floating* x, const double* w, Py_ssize_t d
-) noexcept nogil:
-    cdef double total = 0.0
-    cdef Py_ssize_t j
-    for j in range(d):
-        total += x[j] * w[j]
-    return total
-
-
-cdef inline void dense_add(
-    const floating* x, double c, double* g, Py_ssize_t d
-) noexcept nogil:
-    cdef Py_ssize_t j
-    for j in range(d):
-        g[j] += c * x[j]
+    cdef void prefetch(self, const Py_ssize_t* at, Py_ssize_t count) noexcept nogil:
+        """Ask for rows ahead of their use."""
 
 
 cdef class DenseRows(Rows):
     """Rows of a C-ordered array."""
 
     cdef object owner
-    cdef const double* x64
-    cdef const float* x32
+    cdef const char* start
+    cdef Py_ssize_t bytes
+    cdef dot_t dot1
+    cdef dot4_t dot4
+    cdef meet4_t meet4
+    cdef add_t add1
+    cdef add4_t add4
 
     def __init__(self, X):
         cdef const double[:, ::1] view64
         cdef const float[:, ::1] view32
         self.owner = X
         self.n, self.d = X.shape
-        self.x64 = NULL
-        self.x32 = NULL
+        self.stored = self.d
         if X.dtype == "float64":
             view64 = X
-            self.x64 = &view64[0, 0]
+            self.start = <const char*>&view64[0, 0]
+            self.dot1, self.dot4, self.meet4 = dot_64, dot4_64, meet4_64
+            self.add1, self.add4 = add_64, add4_64
         else:
             view32 = X
-            self.x32 = &view32[0, 0]
+            self.start = <const char*>&view32[0, 0]
+            self.dot1, self.dot4, self.meet4 = dot_32, dot4_32, meet4_32
+            self.add1, self.add4 = add_32, add4_32
+        self.bytes = X.itemsize * self.d
 
-    cdef double dot(self, Py_ssize_t i, const double* w) noexcept nogil:
-        if self.x64 != NULL:
-            return dense_dot(self.x64 + i * self.d, w, self.d)
-        return dense_dot(self.x32 + i * self.d, w, self.d)
+    cdef inline const void* row(self, Py_ssize_t i) noexcept nogil:
+        return self.start + i * self.bytes
 
-    cdef void add(self, Py_ssize_t i, double c, double* g) noexcept nogil:
-        if self.x64 != NULL:
-            dense_add(self.x64 + i * self.d, c, g, self.d)
-        else:
-            dense_add(self.x32 + i * self.d, c, g, self.d)
+    cdef void dot(
+        self, const Py_ssize_t* at, Py_ssize_t count, const double* w, double* f
+    ) noexcept nogil:
+        cdef const void* x[4]
+        cdef Py_ssize_t k, r
+        for k in range(0, count - 3, 4):
+            for r in range(4):
+                x[r] = self.row(at[k + r])
+            self.dot4(x, w, self.d, f + k)
+        for k in range(count - count % 4, count):
+            f[k] = self.dot1(self.row(at[k]), w, self.d)
 
-    cdef void prefetch(self, Py_ssize_t i) noexcept nogil:
-        cdef Py_ssize_t width = 8 if self.x64 != NULL else 4
-        cdef Py_ssize_t size = min(self.d * width, <Py_ssize_t>REACH)
-        cdef const char* row
-        cdef Py_ssize_t byte = 0
-        if self.x64 != NULL:
-            row = <const char*>(self.x64 + i * self.d)
-        else:
-            row = <const char*>(self.x32 + i * self.d)
-        while byte < size:
-            sgd_prefetch(row + byte)
-            byte += LINE
+    cdef void meet(
+        self,
+        const Py_ssize_t* at,
+        Py_ssize_t count,
+        const double* w,
+        double* f,
+        double* products,
+    ) noexcept nogil:
+        cdef const void* x[4]
+        cdef double unused[4]
+        cdef Py_ssize_t r
+        # Fewer than four are filled up with the first.
+        for r in range(4):
+            x[r] = self.row(at[r if r < count else 0])
+        self.meet4(x, w, self.d, unused, products)
+        for r in range(count):
+            f[r] = unused[r]
+
+    cdef void add(
+        self, const Py_ssize_t* at, Py_ssize_t count, const double* c, double* g
+    ) noexcept nogil:
+        cdef const void* x[4]
+        cdef Py_ssize_t k, r
+        for k in range(0, count - 3, 4):
+            for r in range(4):
+                x[r] = self.row(at[k + r])
+            self.add4(x, c + k, g, self.d)
+        for k in range(count - count % 4, count):
+            self.add1(self.row(at[k]), c[k], g, self.d)
+
+    cdef Py_ssize_t columns(self, Py_ssize_t i, Py_ssize_t* at) noexcept nogil:
+        cdef Py_ssize_t j
+        for j in range(self.d):
+            at[j] = j
+        return self.d
+
+    cdef void prefetch(self, const Py_ssize_t* at, Py_ssize_t count) noexcept nogil:
+        cdef Py_ssize_t k
+        for k in range(count):
+            ask(<const char*>self.row(at[k]), self.bytes)
 
 
 cdef inline double csr_dot(
     const floating* x, const index_t* at, Py_ssize_t size, const double* w
 ) noexcept nogil:
-    cdef double total = 0.0
+    cdef double even = 0.0
+    cdef double odd = 0.0
     cdef Py_ssize_t k
-    for k in range(size):
-        total += x[k] * w[at[k]]
-    return total
+    for k in range(0, size - 1, 2):
+        even += x[k] * w[at[k]]
+        odd += x[k + 1] * w[at[k + 1]]
+    if size % 2:
+        even += x[size - 1] * w[at[size - 1]]
+    return even + odd
 
 
 cdef inline void csr_add(
@@ -123,6 +190,15 @@ cdef inline void csr_add(
     cdef Py_ssize_t k
     for k in range(size):
         g[at[k]] += c * x[k]
+
+
+cdef inline Py_ssize_t csr_columns(
+    const index_t* columns, Py_ssize_t size, Py_ssize_t* at
+) noexcept nogil:
+    cdef Py_ssize_t k
+    for k in range(size):
+        at[k] = columns[k]
+    return size
 
 
 cdef class CSRRows(Rows):
@@ -143,6 +219,7 @@ cdef class CSRRows(Rows):
         cdef const long long[::1] wide
         self.owner = X
         self.n, self.d = X.shape
+        self.stored = X.nnz // max(1, self.n)
         self.sparse = True
         self.x64 = NULL
         self.x32 = NULL
@@ -172,7 +249,7 @@ cdef class CSRRows(Rows):
     cdef inline Py_ssize_t start(self, Py_ssize_t i) noexcept nogil:
         return self.start32[i] if self.start32 != NULL else self.start64[i]
 
-    cdef double dot(self, Py_ssize_t i, const double* w) noexcept nogil:
+    cdef inline double dot_row(self, Py_ssize_t i, const double* w) noexcept nogil:
         cdef Py_ssize_t k = self.start(i)
         cdef Py_ssize_t size = self.start(i + 1) - k
         if size == 0:
@@ -185,7 +262,7 @@ cdef class CSRRows(Rows):
             return csr_dot(self.x32 + k, self.at32 + k, size, w)
         return csr_dot(self.x32 + k, self.at64 + k, size, w)
 
-    cdef void add(self, Py_ssize_t i, double c, double* g) noexcept nogil:
+    cdef inline void add_row(self, Py_ssize_t i, double c, double* g) noexcept nogil:
         cdef Py_ssize_t k = self.start(i)
         cdef Py_ssize_t size = self.start(i + 1) - k
         if size == 0:
@@ -200,13 +277,47 @@ cdef class CSRRows(Rows):
         else:
             csr_add(self.x32 + k, self.at64 + k, size, c, g)
 
-    cdef void prefetch(self, Py_ssize_t i) noexcept nogil:
+    cdef void dot(
+        self, const Py_ssize_t* at, Py_ssize_t count, const double* w, double* f
+    ) noexcept nogil:
+        cdef Py_ssize_t k
+        for k in range(count):
+            f[k] = self.dot_row(at[k], w)
+
+    cdef void add(
+        self, const Py_ssize_t* at, Py_ssize_t count, const double* c, double* g
+    ) noexcept nogil:
+        cdef Py_ssize_t k
+        for k in range(count):
+            self.add_row(at[k], c[k], g)
+
+    cdef Py_ssize_t columns(self, Py_ssize_t i, Py_ssize_t* at) noexcept nogil:
         cdef Py_ssize_t k = self.start(i)
-        if self.x64 != NULL:
-            sgd_prefetch(self.x64 + k)
-        elif self.x32 != NULL:
-            sgd_prefetch(self.x32 + k)
+        cdef Py_ssize_t size = self.start(i + 1) - k
+        if size == 0:
+            return 0
         if self.at32 != NULL:
-            sgd_prefetch(self.at32 + k)
-        elif self.at64 != NULL:
-            sgd_prefetch(self.at64 + k)
+            return csr_columns(self.at32 + k, size, at)
+        return csr_columns(self.at64 + k, size, at)
+
+    cdef void prefetch(self, const Py_ssize_t* at, Py_ssize_t count) noexcept nogil:
+        cdef Py_ssize_t row, k, size, width, index
+        cdef const char* values
+        cdef const char* columns
+        for row in range(count):
+            k = self.start(at[row])
+            size = self.start(at[row] + 1) - k
+            if size == 0:
+                continue
+            width = 8 if self.x64 != NULL else 4
+            index = 4 if self.at32 != NULL else 8
+            if width == 8:
+                values = <const char*>(self.x64 + k)
+            else:
+                values = <const char*>(self.x32 + k)
+            if index == 4:
+                columns = <const char*>(self.at32 + k)
+            else:
+                columns = <const char*>(self.at64 + k)
+            ask(values, size * width)
+            ask(columns, size * index)

@@ -1,4 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# cython: initializedcheck=False
 """The update rules: what one step does to w, given the gradient g and the step η.
 
 Both loops, over all rows at once and over batches of rows, call these and nothing else.

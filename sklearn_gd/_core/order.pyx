@@ -1,0 +1,174 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# cython: initializedcheck=False
+"""The order in which an epoch visits the rows.
+
+A uniform permutation of rows in main memory waits for memory at every row. The *tile
+shuffle* doesn't: the rows are cut into tiles of 32 that lie together, the tiles are put
+in random order, and the rows are shuffled within each group of 100 tiles. While one
+group is visited, the tiles of the next are asked for in the order in which they lie.
+An epoch then lowers F as much as with a uniform permutation, also on sorted rows
+(``tests/test_order.py``). Where all rows are one group, and where X is small, that is
+a uniform permutation.
+"""
+
+import numpy as np
+
+cdef enum:
+    TILE = 32
+    GROUP = 100  # tiles
+    # Values of X, below which the whole of it stays in cache: 1 MB of float64.
+    SMALL = 1 << 17
+    # Values of a group, above which it does not stay there.
+    LARGE = 1 << 18
+    # Rows that are asked for ahead within a group that is too large.
+    AHEAD = 8
+
+
+cdef inline uint64_t mix(uint64_t z) noexcept nogil:
+    """The finaliser of SplitMix64 (Steele, Lea and Flood 2014)."""
+    z = (z ^ (z >> 30)) * <uint64_t>0xBF58476D1CE4E5B9
+    z = (z ^ (z >> 27)) * <uint64_t>0x94D049BB133111EB
+    return z ^ (z >> 31)
+
+
+cdef inline void permute(
+    Py_ssize_t* items, Py_ssize_t count, uint64_t* state
+) noexcept nogil:
+    """Shuffle (Fisher and Yates), with SplitMix64; uniform to 2⁻³² count."""
+    cdef uint64_t z = state[0]
+    cdef Py_ssize_t i, k, item
+    for i in range(count - 1, 0, -1):
+        z += <uint64_t>0x9E3779B97F4A7C15
+        k = ((mix(z) >> 32) * <uint64_t>(i + 1)) >> 32
+        item = items[i]
+        items[i] = items[k]
+        items[k] = item
+    state[0] = z
+
+
+cdef class Order:
+    """Random orders of n rows of d values, one an epoch.
+
+    Depends on n, d, seed and epoch alone: dense and CSR rows of any dtype are visited
+    in the same order.
+
+    Parameters
+    ----------
+    n, d : int
+    kept : ndarray of int of shape (n,), default=None
+        The numbers of the rows; None is 0 to n − 1.
+    shuffle : bool, default=True
+        If False, the rows are visited as they are given.
+    stored : int, default=None
+        Values that a row has in memory, which only matters for speed; None is d.
+    """
+
+    def __init__(
+        self, Py_ssize_t n, Py_ssize_t d, kept=None, bint shuffle=True, stored=None
+    ):
+        cdef Py_ssize_t tiles = (n + TILE - 1) // TILE
+        self.n = self.limit = n
+        self.kept = kept
+        if kept is not None:
+            if len(kept) != n or (n and np.min(kept) < 0):
+                raise ValueError("kept must be n row numbers.")
+            self.limit = np.max(kept) + 1 if n else 0
+        self.shuffle = shuffle
+        self.group_tiles = max(1, min(tiles, GROUP))
+        if shuffle and n * d < SMALL:
+            self.group_tiles = max(1, tiles)
+        if stored is None:
+            stored = d
+        self.near = self.group_tiles * TILE * stored <= LARGE
+        self.tiles = np.arange(tiles)
+        self.room = np.empty((2, self.group_tiles * TILE), dtype=np.intp)
+        self.group, self.coming = &self.room[0, 0], &self.room[1, 0]
+        self.begin()
+
+    def begin(self, seed=0, epoch=0):
+        """Start the order of an epoch."""
+        cdef Py_ssize_t i
+        self.state = mix(<uint64_t>(<long long>seed)) + <uint64_t>(<long long>epoch)
+        self.state = mix(self.state)
+        if self.shuffle:
+            # From the sorted tiles, so that an epoch does not depend on the last one.
+            for i in range(self.tiles.shape[0]):
+                self.tiles[i] = i
+            permute(&self.tiles[0], self.tiles.shape[0], &self.state)
+        self.next_tile = 0
+        self.load()
+        self.shift()
+
+    def left(self):
+        """Return what is left of the epoch's order, as an array."""
+        cdef Py_ssize_t[::1] at = np.empty(self.n, dtype=np.intp)
+        cdef Py_ssize_t[::1] ahead = np.empty(self.n, dtype=np.intp)
+        cdef Py_ssize_t asked
+        cdef Py_ssize_t count = 0
+        if self.n:
+            count = self.take(self.n, &at[0], &ahead[0], &asked)
+        return np.asarray(at)[:count]
+
+    cdef void load(self) noexcept nogil:
+        """Write the rows of the next group to ``coming``, as they lie."""
+        cdef Py_ssize_t last = min(
+            self.next_tile + self.group_tiles, self.tiles.shape[0]
+        )
+        cdef Py_ssize_t t, p, first
+        self.coming_size = 0
+        for t in range(self.next_tile, last):
+            first = TILE * self.tiles[t]
+            for p in range(first, min(first + TILE, self.n)):
+                self.coming[self.coming_size] = (
+                    p if self.kept is None else self.kept[p]
+                )
+                self.coming_size += 1
+        self.next_tile = last
+
+    cdef void shift(self) noexcept nogil:
+        """Make the coming group the present one, and shuffle it."""
+        self.group, self.coming = self.coming, self.group
+        self.size = self.coming_size
+        self.position = 0
+        if self.shuffle:
+            permute(self.group, self.size, &self.state)
+        self.load()
+
+    cdef Py_ssize_t take(
+        self,
+        Py_ssize_t need,
+        Py_ssize_t* at,
+        Py_ssize_t* ahead,
+        Py_ssize_t* count_ahead,
+    ) noexcept nogil:
+        """Write the next rows to ``at`` and return how many: fewer than ``need``
+        only at the end. Rows worth prefetching meanwhile go to ``ahead``.
+        """
+        cdef Py_ssize_t taken = 0
+        cdef Py_ssize_t asked = 0
+        cdef Py_ssize_t count, k
+        while taken < need:
+            if self.position == self.size:
+                if self.coming_size == 0:
+                    break
+                self.shift()
+            count = min(need - taken, self.size - self.position)
+            for k in range(self.position, self.position + count):
+                at[taken] = self.group[k]
+                taken += 1
+            if self.near:
+                for k in range(
+                    self.position, min(self.position + count, self.coming_size)
+                ):
+                    ahead[asked] = self.coming[k]
+                    asked += 1
+            else:
+                for k in range(
+                    self.position + AHEAD,
+                    min(self.position + count + AHEAD, self.size),
+                ):
+                    ahead[asked] = self.group[k]
+                    asked += 1
+            self.position += count
+        count_ahead[0] = asked
+        return taken
