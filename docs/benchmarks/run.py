@@ -42,7 +42,7 @@ def measured(scripts, quick):
             f"Quick: shapes are {harness.QUICK_SHRINKS} times smaller than their "
             "names, the rounds few, and the targets those of the full run."
         )
-    print("\n≥: the other's over ours. ≤: ours over the other's.")
+    print("\n≥ or no target: the other's over ours. ≤: ours over the other's.")
     return {
         name: harness.print_table(
             harness.run(importlib.import_module(name).CASES, quick), SCRIPTS[name]
@@ -64,9 +64,9 @@ Benchmarks
 {date}, one thread.
 
 Contenders take turns in one process. *Ratio* is that of their fastest rounds: with a
-target ≥ the other's over ours, with a target ≤ ours over the other's. *Over rounds* is
-where the ratios of single rounds lie. *R² gaps* are how far the fits end from ordinary
-least squares. One command measures all of it again::
+target ≥, or none, the other's over ours; with a target ≤ ours over the other's. *Over
+rounds* is where the ratios of single rounds lie. *R² gaps* are how far the fits end
+from ordinary least squares. One command measures all of it again::
 
     python docs/benchmarks/run.py
 {tables}
