@@ -129,6 +129,49 @@ def test_sparse_descent_is_plain_descent(kind, alpha, eta, batch, intercept, ave
         assert_allclose(b, a, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("rule", [Momentum, AdaGrad, RMSprop])
+@pytest.mark.parametrize("kind", [kind for kind in ROWS if "dense" not in kind])
+@pytest.mark.parametrize("power", [0.0, 0.25])
+@pytest.mark.parametrize("batch", [1, 7])
+@pytest.mark.parametrize("average", [True, False])
+@pytest.mark.parametrize("whole", [0, 7])
+def test_lazy_steps_are_plain_steps(rule, kind, power, batch, average, whole):
+    rng = np.random.default_rng(3)
+    # The first column is in few rows, the last in none.
+    X = np.round(8 * rng.normal(size=(40, 6))) / 8 * (rng.random((40, 6)) < 0.2)
+    X[:, 0] = 0.0
+    X[[2, 30], 0] = 1.0
+    X[:, 5] = 0.0
+    data = X, rng.normal(size=40), rng.uniform(0.5, 2.0, 40)
+    order = rng.permutation(40)
+    results = []
+    for one in ("dense64", kind):
+        p, w, mean = problem(one, data=data), np.full(7, 0.3), Mean(7, average)
+        made = rule(7)
+        if rule is Momentum:
+            made.m = np.full(7, 0.2)  # what an earlier epoch has left
+        for _ in range(2):
+            steps = Steps(0.05, power, batch=whole)
+            total = p.epoch(made, w, visiting(*order), batch, steps, mean)
+        results.append((total, w, mean.w, steps.made, *made.state.values()))
+    for a, b in zip(*results, strict=True):
+        assert_allclose(b, a, rtol=1e-10, atol=1e-13)
+
+
+def test_a_column_absent_for_thousands_of_steps():
+    n = 3000
+    X = np.zeros((n, 2))
+    X[:, 0], X[[0, n - 1], 1] = 1.0, 1.0
+    data = X, np.ones(n), np.ones(n)
+    results = []
+    for kind in ("dense64", "csr64"):
+        w, mean = np.zeros(3), Mean(3, True)
+        p = problem(kind, data=data)
+        p.epoch(Momentum(3), w, visiting(*range(n)), 1, Steps(1e-3), mean)
+        results.append((w, mean.w))
+    assert_allclose(results[1], results[0], rtol=1e-10)
+
+
 @pytest.mark.parametrize("rule", [Descent, Momentum, AdaGrad, RMSprop])
 @pytest.mark.parametrize("kind", ROWS)
 def test_mean_is_the_mean_of_the_iterates(rule, kind):

@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 #if defined(__GNUC__)
-#define sgd_prefetch(p) __builtin_prefetch(p)
+#define sgd_prefetch(p) __builtin_prefetch(p, 0, 2)
 #else
 #define sgd_prefetch(p)
 #endif

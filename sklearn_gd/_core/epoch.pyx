@@ -22,9 +22,10 @@ cdef extern from "dense.h":
     void sgd_prefetch(const void* p) noexcept nogil
 
 cdef enum:
-    # Rows in hand at once, at most, and values of X: they stay in the nearest cache.
+    # Rows in hand at once, at most, and values of X: 4 kB, which are still in the
+    # nearest cache when they are used again, and don't stop the stream from memory.
     ROWS = 256
-    VALUES = 2048
+    VALUES = 512
     # Rows taken from the order at once, where each is a step.
     RUN = 8
     # The largest batch of sparse rows that is worth touching only its own columns.
@@ -320,6 +321,7 @@ cdef class Problem:
         Returns the mean of the loss of each row just before its step.
         """
         cdef double total
+        cdef double alpha = self.penalty.alpha
         cdef bint plain = type(rule) is Descent and self.penalty.is_scaling
         self.check(w)
         self.check(mean.sum)
@@ -328,7 +330,9 @@ cdef class Problem:
         if order.limit > self.rows.n:
             raise ValueError("order points outside the rows.")
         with nogil:
-            if plain and self.rows.sparse and batch <= LAZY:
+            if rule.lazy and alpha == 0.0 and self.rows.sparse and batch <= LAZY:
+                total = self.sparse_rule(rule, &w[0], order, batch, steps, mean)
+            elif plain and self.rows.sparse and batch <= LAZY:
                 total = self.sparse_descent(&w[0], order, batch, steps, mean)
             elif plain and not self.rows.sparse and batch == 1:
                 total = self.dense_descent(&w[0], order, steps, mean)
@@ -380,13 +384,15 @@ cdef class Problem:
         cdef Py_ssize_t d = self.rows.d
         cdef double alpha = self.penalty.alpha
         cdef double total = 0.0
+        cdef double one = 1.0 if self.intercept else 0.0
         cdef double bias = w[d] if self.intercept else 0.0
+        cdef double sum_bias = 0.0
         cdef double products[6]
         cdef double u[4]
         cdef double sum_u[4]
         cdef double* f = &self.f[0]
-        cdef double a, sum_a, eta, prediction, slope
-        cdef Py_ssize_t count, first, size, k, i, j
+        cdef double a, sum_a, eta, prediction, slope, newest
+        cdef Py_ssize_t count, first, size, k, i, j, m
         cdef const Py_ssize_t* at
         while True:
             count = self.take(order, RUN)
@@ -397,30 +403,34 @@ cdef class Problem:
                 at = &self.at[first]
                 self.aim(at, size)
                 self.rows.meet(at, size, w, f, products)
-                a, sum_a = 1.0, 0.0
+                a, sum_a, newest, m = 1.0, 0.0, 0.0, 0
                 for k in range(size):
+                    # What waits for the step before comes last.
                     prediction = a * f[k] + bias
-                    for i in range(k):
-                        prediction += u[i] * products[k * (k - 1) // 2 + i]
+                    for i in range(k - 1):
+                        prediction += u[i] * products[m]
+                        m += 1
+                    if k > 0:
+                        prediction += newest * (products[m] + one)
+                        bias += newest * one
+                        m += 1
                     f[k] = prediction
+                    slope = self.loss.derivative(self.t[k], prediction)
+                    if self.weighted:
+                        slope *= self.u[k]
                     eta = steps.next(1)
                     if alpha != 0.0:
                         a *= 1.0 - eta * alpha
                         for i in range(k):
                             u[i] *= 1.0 - eta * alpha
-                    slope = self.loss.derivative(self.t[k], prediction)
-                    if self.weighted:
-                        slope *= self.u[k]
-                    u[k] = -eta * slope
-                    if self.intercept:
-                        bias += u[k]
+                    newest = u[k] = -eta * slope
                     if mean.wanted:
                         sum_u[k] = 0.0
                         sum_a += a
                         for i in range(k + 1):
                             sum_u[i] += u[i]
-                        if self.intercept:
-                            mean.sum[d] += bias
+                        sum_bias += bias + newest * one
+                bias += newest * one
                 total += self.lose(size)
                 if mean.wanted:
                     mean.count += size
@@ -431,8 +441,9 @@ cdef class Problem:
                     for j in range(d):
                         w[j] *= a
                 self.rows.add(at, size, u, w)
-                if self.intercept:
-                    w[d] = bias
+        if self.intercept:
+            w[d] = bias
+            mean.sum[d] += sum_bias
         return total
 
     cdef double sparse_descent(
@@ -488,6 +499,75 @@ cdef class Problem:
                 first += size
         self.unscale(w, a, &sum_a, &lag[0], mean)
         return total
+
+    cdef double sparse_rule(
+        self,
+        Rule rule,
+        double* w,
+        Order order,
+        Py_ssize_t batch,
+        Steps steps,
+        Mean mean,
+    ) except? -1 nogil:
+        """Any lazy rule on CSR rows, without a penalty: a step touches only the columns
+        that its rows have, and first makes the steps that those have missed.
+
+        A column has missed the steps since ``done``. It has made them with the step η
+        that they had: before η changes, all columns catch up.
+        """
+        cdef Py_ssize_t d = self.rows.d
+        cdef double* g = &self.g[0]
+        cdef double total = 0.0
+        cdef double eta = 0.0, before = 0.0
+        cdef double* sums = &mean.sum[0] if mean.wanted else NULL
+        cdef Py_ssize_t count, k, c, j, columns, touched
+        cdef Py_ssize_t t = 0
+        cdef Py_ssize_t[:, ::1] room
+        with gil:
+            room = np.zeros((4, rule.size), dtype=np.intp)
+        cdef Py_ssize_t* done = &room[0, 0]
+        cdef Py_ssize_t* at = &room[1, 0]
+        cdef Py_ssize_t* missed = &room[2, 0]
+        cdef Py_ssize_t* row = &room[3, 0]
+        while True:
+            count = self.take(order, batch)
+            if count > 0:
+                eta = steps.next(count)
+            if eta != before or count == 0:
+                for j in range(d):
+                    at[j] = j
+                    missed[j] = t - done[j]
+                    done[j] = t
+                rule.skip_at(at, missed, d, w, before, sums)
+                before = eta
+            if count == 0:
+                return total
+            touched = 0
+            for k in range(count):
+                columns = self.rows.columns(self.at[k], row)
+                for c in range(columns):
+                    j = row[c]
+                    if done[j] <= t:
+                        at[touched] = j
+                        missed[touched] = t - done[j]
+                        touched += 1
+                        done[j] = t + 1
+                        g[j] = 0.0
+            rule.skip_at(at, missed, touched, w, eta, sums)
+            if self.intercept:
+                at[touched] = d
+                touched += 1
+                g[d] = 0.0
+            total += self.look(&self.at[0], count, w, 1.0)
+            for k in range(count):
+                self.c[k] /= count
+            self.add(&self.at[0], count, g)
+            rule.step_at(at, touched, w, g, eta)
+            t += 1
+            if mean.wanted:
+                mean.count += 1
+                for k in range(touched):
+                    sums[at[k]] += w[at[k]]
 
     cdef void unscale(
         self, double* w, double a, double* sum_a, double* lag, Mean mean

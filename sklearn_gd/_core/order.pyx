@@ -14,8 +14,8 @@ a uniform permutation.
 import numpy as np
 
 cdef enum:
-    TILE = 32
-    GROUP = 100  # tiles
+    TILE = 16
+    GROUP = 200  # tiles
     # Values of X, below which the whole of it stays in cache: 1 MB of float64.
     SMALL = 1 << 17
     # Values of a group, above which it does not stay there.

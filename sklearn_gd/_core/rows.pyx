@@ -44,6 +44,10 @@ cdef enum:
     # Bytes of a row that are prefetched: a longer row starts the hardware's own
     # prefetcher.
     REACH = 1024
+    # Bytes from which rows are read one after the other: the hardware follows one
+    # stream from memory better than four (a pass over 200,000 x 100 in float64 takes
+    # 1.1 times the time of reading X, and with four rows at once 3.6 times).
+    LONG = 384
 
 
 cdef inline void ask(const char* start, Py_ssize_t size) noexcept nogil:
@@ -121,11 +125,14 @@ cdef class DenseRows(Rows):
     ) noexcept nogil:
         cdef const void* x[4]
         cdef Py_ssize_t k, r
-        for k in range(0, count - 3, 4):
-            for r in range(4):
-                x[r] = self.row(at[k + r])
-            self.dot4(x, w, self.d, f + k)
-        for k in range(count - count % 4, count):
+        cdef Py_ssize_t done = 0
+        if self.bytes < LONG:
+            for k in range(0, count - 3, 4):
+                for r in range(4):
+                    x[r] = self.row(at[k + r])
+                self.dot4(x, w, self.d, f + k)
+            done = count - count % 4
+        for k in range(done, count):
             f[k] = self.dot1(self.row(at[k]), w, self.d)
 
     cdef void meet(

@@ -1,15 +1,40 @@
+cimport cython
+
+
 cdef class Rule:
     cdef readonly Py_ssize_t size
+    cdef readonly bint lazy
     cdef void step(self, double* w, const double* g, double eta) noexcept nogil
+    cdef void step_at(
+        self,
+        const Py_ssize_t* at,
+        Py_ssize_t count,
+        double* w,
+        const double* g,
+        double eta,
+    ) noexcept nogil
+    cdef void skip_at(
+        self,
+        const Py_ssize_t* at,
+        const Py_ssize_t* missed,
+        Py_ssize_t count,
+        double* w,
+        double eta,
+        double* total,
+    ) noexcept nogil
 
 
+@cython.final
 cdef class Descent(Rule):
-    pass
+    cdef inline double change(self, Py_ssize_t j, double g, double eta) noexcept nogil
 
 
+@cython.final
 cdef class Momentum(Rule):
     cdef public double[::1] m
     cdef readonly double momentum
+    cdef double[::1] powers
+    cdef inline double change(self, Py_ssize_t j, double g, double eta) noexcept nogil
 
 
 cdef class Adaptive(Rule):
@@ -21,9 +46,13 @@ cdef class Adaptive(Rule):
     cdef inline double effective(self, Py_ssize_t j, double eta) noexcept nogil
 
 
+@cython.final
 cdef class AdaGrad(Adaptive):
-    pass
+    cdef inline double change(self, Py_ssize_t j, double g, double eta) noexcept nogil
 
 
+@cython.final
 cdef class RMSprop(Adaptive):
     cdef readonly double rho
+    cdef double[::1] powers
+    cdef inline double change(self, Py_ssize_t j, double g, double eta) noexcept nogil

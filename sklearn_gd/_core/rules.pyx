@@ -6,11 +6,13 @@ Both loops, over all rows at once and over batches of rows, call these and nothi
 A rule is its formula, its parameters and its state. All operations are per coordinate;
 w holds the d coefficients and, behind them, the intercept if there is one.
 
-A new rule is a subclass of ``Rule`` here, a line in ``SOLVERS`` (``_solver.py``) and a
-row in the tests' table of textbook loops.
+A new rule is a final subclass of ``Rule`` here whose ``change`` is the formula, its
+name in ``AnyRule``, a line in ``SOLVERS`` (``_solver.py``) and a row in the tests' table
+of textbook loops.
 """
 
-from libc.math cimport fmin, sqrt
+cimport cython
+from libc.math cimport fmin, pow, sqrt
 
 import numpy as np
 
@@ -25,7 +27,33 @@ cdef class Rule:
         self.size = size
 
     cdef void step(self, double* w, const double* g, double eta) noexcept nogil:
-        pass
+        """Make one step."""
+        self.step_at(NULL, self.size, w, g, eta)
+
+    # Sparse rows give most coordinates no gradient. A rule that is ``lazy`` steps on
+    # those that have one, and makes up for the others' steps when they next have one.
+
+    cdef void step_at(
+        self,
+        const Py_ssize_t* at,
+        Py_ssize_t count,
+        double* w,
+        const double* g,
+        double eta,
+    ) noexcept nogil:
+        """Make one step on the coordinates ``at``, or the first ``count`` if NULL."""
+
+    cdef void skip_at(
+        self,
+        const Py_ssize_t* at,
+        const Py_ssize_t* missed,
+        Py_ssize_t count,
+        double* w,
+        double eta,
+        double* total,
+    ) noexcept nogil:
+        """Make the steps that the coordinates ``at`` have missed, with g = 0, and add
+        the sum of their iterates to ``total``, unless it is NULL."""
 
     def apply(self, double[::1] w, const double[::1] g, double eta):
         """Make one step in place."""
@@ -50,6 +78,33 @@ cdef class Rule:
         """Forget what would carry the next step past a change of step or place."""
 
 
+ctypedef fused AnyRule:
+    Descent
+    Momentum
+    AdaGrad
+    RMSprop
+
+
+# One loop for all rules, in which the compiler sees the formula: the methods of a final
+# class are not virtual.
+cdef inline void move(
+    AnyRule rule,
+    const Py_ssize_t* at,
+    Py_ssize_t count,
+    double* w,
+    const double* g,
+    double eta,
+) noexcept nogil:
+    cdef Py_ssize_t k
+    if at == NULL:
+        for k in range(count):
+            w[k] -= rule.change(k, g[k], eta)
+    else:
+        for k in range(count):
+            w[at[k]] -= rule.change(at[k], g[at[k]], eta)
+
+
+@cython.final
 cdef class Descent(Rule):
     """w ← w − η g: gradient descent, and with few rows a step, SGD.
 
@@ -57,12 +112,46 @@ cdef class Descent(Rule):
     rule with (∇²F)⁻¹ g in the place of g.
     """
 
-    cdef void step(self, double* w, const double* g, double eta) noexcept nogil:
-        cdef Py_ssize_t j
-        for j in range(self.size):
-            w[j] -= eta * g[j]
+    cdef inline double change(self, Py_ssize_t j, double g, double eta) noexcept nogil:
+        return eta * g
+
+    cdef void step_at(
+        self,
+        const Py_ssize_t* at,
+        Py_ssize_t count,
+        double* w,
+        const double* g,
+        double eta,
+    ) noexcept nogil:
+        move(self, at, count, w, g, eta)
 
 
+# Powers of a decay that are kept; a coordinate absent for longer takes the slow way.
+cdef enum:
+    POWERS = 1024
+
+
+cdef inline double powered(
+    const double[::1] powers, double decay, Py_ssize_t k
+) noexcept nogil:
+    return powers[k] if k < POWERS else pow(decay, <double>k)
+
+
+cdef inline void add_still(
+    const Py_ssize_t* at,
+    const Py_ssize_t* missed,
+    Py_ssize_t count,
+    const double* w,
+    double* total,
+) noexcept nogil:
+    """Add the iterates of coordinates that did not move."""
+    cdef Py_ssize_t k
+    if total != NULL:
+        for k in range(count):
+            total[at[k]] += missed[k] * w[at[k]]
+
+
+@cython.final
 cdef class Momentum(Rule):
     """m ← λ m + g;  w ← w − η m;  m₀ = 0.
 
@@ -74,15 +163,48 @@ cdef class Momentum(Rule):
 
     def __init__(self, Py_ssize_t size, *, double momentum=0.9):
         self.size = size
+        self.lazy = True
         self.momentum = momentum
         self.m = np.zeros(size)
+        self.powers = momentum ** np.arange(POWERS)
 
-    cdef void step(self, double* w, const double* g, double eta) noexcept nogil:
-        cdef double* m = &self.m[0]
-        cdef Py_ssize_t j
-        for j in range(self.size):
-            m[j] = self.momentum * m[j] + g[j]
-            w[j] -= eta * m[j]
+    cdef inline double change(self, Py_ssize_t j, double g, double eta) noexcept nogil:
+        self.m[j] = self.momentum * self.m[j] + g
+        return eta * self.m[j]
+
+    cdef void step_at(
+        self,
+        const Py_ssize_t* at,
+        Py_ssize_t count,
+        double* w,
+        const double* g,
+        double eta,
+    ) noexcept nogil:
+        move(self, at, count, w, g, eta)
+
+    cdef void skip_at(
+        self,
+        const Py_ssize_t* at,
+        const Py_ssize_t* missed,
+        Py_ssize_t count,
+        double* w,
+        double eta,
+        double* total,
+    ) noexcept nogil:
+        """k steps without g: m λ^k, and w − η m (λ + … + λ^k), a geometric series whose
+        partial sums are one too: the iterates add up to
+        k w − η m λ/(1 − λ) (k − λ (1 − λ^k)/(1 − λ))."""
+        cdef double series = self.momentum / (1.0 - self.momentum)
+        cdef double decay, m
+        cdef Py_ssize_t k, j
+        for k in range(count):
+            j = at[k]
+            decay = powered(self.powers, self.momentum, missed[k])
+            m = eta * self.m[j] * series
+            if total != NULL:
+                total[j] += missed[k] * (w[j] - m) + m * series * (1.0 - decay)
+            w[j] -= m * (1.0 - decay)
+            self.m[j] *= decay
 
     def restart(self):
         self.m[:] = 0.0
@@ -101,6 +223,7 @@ cdef class Adaptive(Rule):
 
     def __init__(self, Py_ssize_t size, *, double eps=1e-16):
         self.size = size
+        self.lazy = True
         self.G = np.zeros(size)
         self.reach = np.ones(size)
         self.eps = np.full(size, eps)
@@ -117,19 +240,41 @@ cdef class Adaptive(Rule):
         self.G = np.where(np.isfinite(G), G, 0.0)
 
 
+@cython.final
 cdef class AdaGrad(Adaptive):
     """G ← G + g²;  w ← w − η g / √(G + ε).
 
     Duchi, Hazan and Singer (2011), diagonal version.
     """
 
-    cdef void step(self, double* w, const double* g, double eta) noexcept nogil:
-        cdef Py_ssize_t j
-        for j in range(self.size):
-            self.G[j] = self.G[j] + g[j] * g[j]
-            w[j] -= self.effective(j, eta) * g[j]
+    cdef inline double change(self, Py_ssize_t j, double g, double eta) noexcept nogil:
+        self.G[j] += g * g
+        return self.effective(j, eta) * g
+
+    cdef void step_at(
+        self,
+        const Py_ssize_t* at,
+        Py_ssize_t count,
+        double* w,
+        const double* g,
+        double eta,
+    ) noexcept nogil:
+        move(self, at, count, w, g, eta)
+
+    cdef void skip_at(
+        self,
+        const Py_ssize_t* at,
+        const Py_ssize_t* missed,
+        Py_ssize_t count,
+        double* w,
+        double eta,
+        double* total,
+    ) noexcept nogil:
+        """Without g nothing moves."""
+        add_still(at, missed, count, w, total)
 
 
+@cython.final
 cdef class RMSprop(Adaptive):
     """G ← ρ G + (1 − ρ) g²;  w ← w − η g / √(G + ε).
 
@@ -139,10 +284,33 @@ cdef class RMSprop(Adaptive):
     def __init__(self, Py_ssize_t size, *, double rho=0.9, double eps=1e-16):
         super().__init__(size, eps=eps)
         self.rho = rho
+        self.powers = rho ** np.arange(POWERS)
 
-    cdef void step(self, double* w, const double* g, double eta) noexcept nogil:
-        cdef double rho = self.rho
-        cdef Py_ssize_t j
-        for j in range(self.size):
-            self.G[j] = rho * self.G[j] + (1.0 - rho) * g[j] * g[j]
-            w[j] -= self.effective(j, eta) * g[j]
+    cdef inline double change(self, Py_ssize_t j, double g, double eta) noexcept nogil:
+        self.G[j] = self.rho * self.G[j] + (1.0 - self.rho) * g * g
+        return self.effective(j, eta) * g
+
+    cdef void step_at(
+        self,
+        const Py_ssize_t* at,
+        Py_ssize_t count,
+        double* w,
+        const double* g,
+        double eta,
+    ) noexcept nogil:
+        move(self, at, count, w, g, eta)
+
+    cdef void skip_at(
+        self,
+        const Py_ssize_t* at,
+        const Py_ssize_t* missed,
+        Py_ssize_t count,
+        double* w,
+        double eta,
+        double* total,
+    ) noexcept nogil:
+        """Without g, G decays to ρ^k G and nothing moves."""
+        cdef Py_ssize_t k
+        for k in range(count):
+            self.G[at[k]] *= powered(self.powers, self.rho, missed[k])
+        add_still(at, missed, count, w, total)
