@@ -317,7 +317,7 @@ class GDRegressor(RegressorMixin, BaseEstimator):
         policy = self._policy(walk, size)
         result = minimize(objective, rule, walk, policy, stopping, w)
         factor = None
-        if self._is_exact_in_streams and objective.has_gram:
+        if self._is_exact_in_streams and objective.few_columns:
             factor = objective.factor()
         self._publish(objective, rule, result)
         self._remember(objective, rule, size, walk, result, factor=factor)

@@ -7,12 +7,18 @@ import numpy as np
 
 from sklearn_gd import _steps
 from sklearn_gd._core.epoch import Mean, Steps
+from sklearn_gd._core.quadratic import ROUNDING, Watch
 from sklearn_gd._core.rules import AdaGrad, Descent, Momentum, RMSprop
 
 # A fit that stops further than this from the optimum, in units of F₀, says so.
 FAR = 1e-3
-# The rounding of F, a sum over many rows, relative to F.
-ROUNDING = 1e-12
+# Steps on a quadratic between two looks of the policy, where nothing happens.
+RUN = 64
+# F on a quadratic is exact relative to F at its base, which is moved once F is so low.
+REBASE = 1e-2
+# A Newton step that promises to lower F by less than this, relative to F, leaves F and
+# is the last: it is 1e-10 of what the residuals amount to, and exact to a few digits.
+SETTLED = 1e-20
 # A stream's iteration is tried with its step halved at most this many times.
 TRIES = 30
 ONE_PASS = "one pass over these rows"
@@ -131,14 +137,68 @@ class AllRows:
         self.second_order = second_order
         self.epoch = epoch
 
+    def prepare(self, objective):
+        """Compute what automatic steps need anyway, since F and g at 0 come with it."""
+        if objective.newton_has_gram if self.second_order else objective.has_gram:
+            _ = objective.moments
+
     def iterate(self, state):
-        objective, direction = state.objective, state.g
         if self.second_order:
-            direction = objective.newton_direction(state.w, state.g)
-        state.rule.apply(state.w, direction, state.steps.advance())
-        state.point = state.w
-        state.F, state.g = objective.value_and_gradient(state.w)
+            self._newton(state)
+        elif (quadratic := self._quadratic(state)) is not None:
+            self._run(quadratic, state)
+        else:
+            state.rule.apply(state.w, state.g, state.steps.advance())
+            state.evaluate()
+            self.epoch += 1
+
+    def _newton(self, state):
+        objective, eta = state.objective, state.steps.advance()
+        p = objective.newton_direction(state.w, state.g)
+        gain = 0.5 * (state.g @ p)
+        state.rule.apply(state.w, p, eta)
         self.epoch += 1
+        if gain <= SETTLED * state.F and objective.has_triangle:
+            state.g = (1.0 - eta) * state.g
+        else:
+            state.evaluate()
+
+    @staticmethod
+    def _quadratic(state):
+        """Return the Quadratic to step on, None where the rows are to be preferred.
+
+        Where nothing else needs the Gram matrix, as many passes as it costs come first:
+        often they are enough.
+        """
+        objective = state.objective
+        left = state.stopping.max_iter - state.n_iter
+        if left > 1 and not objective.has_moments:
+            passes = objective.data.gram_passes
+            left = left - passes if state.n_iter >= passes else 0
+        return objective.quadratic if left > 1 else None
+
+    def _run(self, quadratic, state):
+        """Make steps until the policy has something to look at, many an iteration.
+
+        Where they seem to end the fit, F and g are computed from the rows.
+        """
+        if state.watch is None:
+            state.begin_watch()
+            state.move_base(quadratic)
+        watch, steps = state.watch, state.steps
+        ahead = Steps(steps.eta, steps.power, steps.made)
+        etas = np.array([ahead.advance() for _ in range(state.longest_run)])
+        watch.begin(state.best, state.best_F, state.F)
+        curve, small = quadratic.run(state.rule, state.w, state.g, etas, watch)
+        for _ in curve:
+            steps.advance()
+        self.epoch += len(curve)
+        state.point, state.F = state.w, curve[-1]
+        state.pass_by(curve[:-1])
+        is_last = state.n_iter + 1 == state.stopping.max_iter
+        if small or is_last or state.F < watch.floor:
+            state.evaluate()
+            state.move_base(quadratic)
 
 
 class Batches:
@@ -217,6 +277,10 @@ class State:
         Where the fit began, and where F was lowest.
     step : ndarray of shape (size,)
         How far the last iteration went.
+    heeds_rise, heeds_plateau : bool
+    ceiling : float
+        Whether the policy must look at each rise of F, at a plateau, and at an F above
+        the ceiling.
     curve : list of float
         F at the start and after each iteration.
     plateau : bool
@@ -235,6 +299,8 @@ class State:
         self.steps = Steps(0.0, 0.0, made)
         self.F, self.g = objective.value_and_gradient(w)
         self.start_F = self.best_F = self.previous_F = self.F
+        self.watch = None
+        self.heeds_rise, self.heeds_plateau, self.ceiling = True, False, np.inf
         self.start = w.copy()
         self.start_rule = rule.state
         self.best = self.start
@@ -262,15 +328,56 @@ class State:
         self.previous_F = self.F
         self.walk.iterate(self)
         self.step = self.w - before
-        self.curve.append(self.F)
-        if self.F < (1.0 - self.tol) * self._lowest:
-            self._flat, self._lowest = 0, self.F
-        else:
-            self._flat += 1
+        self._note(self.F)
         # Equal up to rounding, the later iterate is the better one.
         if not self.is_above(self.best_F):
             self.best_F = min(self.F, self.best_F)
             self.best = self.point.copy()
+
+    def _note(self, F):
+        self.curve.append(F)
+        if F < (1.0 - self.tol) * self._lowest:
+            self._flat, self._lowest = 0, F
+        else:
+            self._flat += 1
+
+    def evaluate(self):
+        """Compute F and g at w from the rows."""
+        self.point = self.w
+        self.F, self.g = self.objective.value_and_gradient(self.w)
+
+    # --- runs of steps on a quadratic -------------------------------------------------
+
+    def begin_watch(self):
+        objective = self.objective
+        mean, scale = objective.gradient_scale
+        small = max(self.tol * objective.deviation, objective.noise)
+        if self.stopping.tol is None:
+            small = -1.0
+        noise = objective.noise**2
+        self.watch = Watch(mean, scale, noise, small, self.heeds_rise, self.ceiling)
+
+    def move_base(self, quadratic):
+        """Let the quadratic go on from w, where F and g are from the rows."""
+        quadratic.rebase(self.w, self.F, self.g)
+        self.watch.floor = REBASE * self.F
+
+    @property
+    def longest_run(self):
+        """How many steps may be made without asking the policy."""
+        longest = min(RUN, self.stopping.max_iter - self.n_iter)
+        if self.heeds_plateau:
+            longest = min(longest, max(1, self.patience - self._flat))
+        return longest
+
+    def pass_by(self, curve):
+        """Take note of the run's iterates before the last, which no policy looks at."""
+        for F in curve.tolist():
+            self._note(F)
+            self.previous_F = F
+        if self.watch.improved:
+            self.best = np.array(self.watch.best)
+            self.best_F = self.watch.best_F
 
     def is_above(self, F):
         """Return whether F is higher here by more than its rounding."""
@@ -310,15 +417,20 @@ class State:
 
     def back_to_best(self):
         self.w[:] = self.best
-        self.F, self.g = self.objective.value_and_gradient(self.w)
+        self.evaluate()
+
+    def gradient(self, w):
+        """Return ∇F(w), which at w itself is known where an iteration has all rows."""
+        if self.walk.batch is None and np.array_equal(w, self.w):
+            return self.g
+        return self.objective.value_and_gradient(w)[1]
 
     def excess(self):
         """Return (F − F*)/F₀ at the best iterate, None if that is too much work."""
         objective = self.objective
-        if not objective.has_gram:
+        if not objective.knows_gap:
             return None
-        g = objective.value_and_gradient(self.best)[1]
-        gap = objective.gap(self.best, g)
+        gap = objective.gap(self.best, self.gradient(self.best))
         return 0.0 if gap <= objective.noise**2 else 2.0 * gap / objective.deviation**2
 
     @property
@@ -348,6 +460,8 @@ def minimize(objective, rule, walk, policy, stopping, w, *, made=0, stream=False
     -------
     Result
     """
+    if policy.automatic and walk.batch is None:
+        walk.prepare(objective)
     state = State(objective, rule, walk, stopping, w, made)
     policy.begin(state)
     reason = None
@@ -442,8 +556,7 @@ def _floor(bound, digits=3):
 
 def _short_of_the_optimum(state, w, reason, automatic):
     """Return what to say of a fit that ended at w, None if it is close enough."""
-    g = state.objective.value_and_gradient(w)[1]
-    ratio = state.objective.gradient_ratio(g)
+    ratio = state.objective.gradient_ratio(state.gradient(w))
     # A stop on a plateau is trusted only if it can be checked, and then it is.
     excess = state.excess() if automatic and not state.walk.second_order else None
     if ratio > state.tol and (reason is None or excess is None):
