@@ -91,7 +91,7 @@ class Objective:
         if self.has_moments and not w.any():
             _, _, product, y_mean, y_square = self.moments
             slopes = -product - self.moments.mean * y_mean
-            return 0.5 * y_square, self.joined(slopes, -y_mean)
+            return 0.5 * float(y_square), self.joined(slopes, -y_mean)
         g = np.empty(self.size)
         return self.problem.value_and_gradient(w, g), g
 

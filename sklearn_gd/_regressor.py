@@ -563,7 +563,7 @@ class GDRegressor(RegressorMixin, BaseEstimator):
         self.n_iter_ = len(result.loss_curve) - 1
         self.t_ = result.made
         self.loss_ = float(result.F)
-        self.loss_curve_ = [float(F) for F in result.loss_curve]
+        self.loss_curve_ = result.loss_curve
         self.stop_reason_ = result.reason
         self.learning_rate_ = float(result.eta)
         if self._is_automatic and hasattr(rule, "reach"):

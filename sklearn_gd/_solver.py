@@ -12,8 +12,9 @@ from sklearn_gd._core.rules import AdaGrad, Descent, Momentum, RMSprop
 
 # A fit that stops further than this from the optimum, in units of F₀, says so.
 FAR = 1e-3
-# Steps on a quadratic between two looks of the policy, where nothing happens.
-RUN = 64
+# Steps in a run on a quadratic, and the products in them, a millisecond between two
+# looks for Ctrl-C.
+RUN, RUN_PRODUCTS = 200, 1 << 22
 # F on a quadratic is exact relative to F at its base, which is moved once F is so low.
 REBASE = 1e-2
 # A Newton step that promises to lower F by less than this, relative to F, leaves F and
@@ -186,12 +187,12 @@ class AllRows:
             state.begin_watch()
             state.move_base(quadratic)
         watch, steps = state.watch, state.steps
-        ahead = Steps(steps.eta, steps.power, steps.made)
-        etas = np.array([ahead.advance() for _ in range(state.longest_run)])
+        t = steps.made + np.arange(1.0, state.longest_run + 1.0)
+        etas = steps.eta / t**steps.power
         watch.begin(state.best, state.best_F, state.F)
         curve, small = quadratic.run(state.rule, state.w, state.g, etas, watch)
-        for _ in curve:
-            steps.advance()
+        state.steps = Steps(steps.eta, steps.power, steps.made + len(curve) - 1)
+        state.steps.advance()
         self.epoch += len(curve)
         state.point, state.F = state.w, curve[-1]
         state.pass_by(curve[:-1])
@@ -328,14 +329,14 @@ class State:
         self.previous_F = self.F
         self.walk.iterate(self)
         self.step = self.w - before
-        self._note(self.F)
+        self.curve.append(float(self.F))
+        self._heed_plateau(self.F)
         # Equal up to rounding, the later iterate is the better one.
         if not self.is_above(self.best_F):
             self.best_F = min(self.F, self.best_F)
             self.best = self.point.copy()
 
-    def _note(self, F):
-        self.curve.append(F)
+    def _heed_plateau(self, F):
         if F < (1.0 - self.tol) * self._lowest:
             self._flat, self._lowest = 0, F
         else:
@@ -365,16 +366,20 @@ class State:
     @property
     def longest_run(self):
         """How many steps may be made without asking the policy."""
-        longest = min(RUN, self.stopping.max_iter - self.n_iter)
+        longest = min(RUN, 1 + RUN_PRODUCTS // self.objective.size**2)
+        longest = min(longest, self.stopping.max_iter - self.n_iter)
         if self.heeds_plateau:
             longest = min(longest, max(1, self.patience - self._flat))
         return longest
 
     def pass_by(self, curve):
         """Take note of the run's iterates before the last, which no policy looks at."""
-        for F in curve.tolist():
-            self._note(F)
-            self.previous_F = F
+        if len(curve) > 0:
+            self.curve.extend(curve.tolist())
+            self.previous_F = self.curve[-1]
+        if self.heeds_plateau:
+            for F in curve:
+                self._heed_plateau(F)
         if self.watch.improved:
             self.best = np.array(self.watch.best)
             self.best_F = self.watch.best_F
