@@ -137,8 +137,8 @@ class GDRegressor(RegressorMixin, BaseEstimator):
         λ, where the solver has one.
     curvature_ : tuple of (float, float)
         (μ, L), the smallest and largest eigenvalue of H, where they were computed, L
-        rounded up; with more than 2000 columns bounds that are 1% wide for L, and 0 or
-        alpha for μ.
+        rounded up, from 200 columns on by 1%. Where the Gram matrix takes too much time
+        or memory, μ is a lower bound, 0 or alpha.
     stop_reason_ : str
         Why the fit stopped, in words.
     n_features_in_ : int

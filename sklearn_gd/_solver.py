@@ -5,13 +5,11 @@ from functools import cached_property
 
 import numpy as np
 
-from sklearn_gd import _steps
+from sklearn_gd import _messages, _steps
 from sklearn_gd._core.epoch import Mean, Steps
 from sklearn_gd._core.quadratic import ROUNDING, Watch
 from sklearn_gd._core.rules import AdaGrad, Descent, Momentum, RMSprop
 
-# A fit that stops further than this from the optimum, in units of F₀, says so.
-FAR = 1e-3
 # Steps in a run on a quadratic, and the products in them, a millisecond between two
 # looks for Ctrl-C.
 RUN, RUN_PRODUCTS = 200, 1 << 22
@@ -486,7 +484,9 @@ def _best(state, reason):
     """Return the best iterate, as automatic steps do."""
     warning = None
     if state.stopping.tol is not None:
-        warning = _short_of_the_optimum(state, state.best, reason, automatic=True)
+        warning = _messages.short_of_the_optimum(
+            state, state.best, reason, automatic=True
+        )
     return _result(state, state.best, state.best, state.best_F, reason, warning)
 
 
@@ -502,12 +502,14 @@ def _last(state, reason, stream):
         if not F <= state.start_F:
             best, F = state.start, state.start_F
         state.rule.state = state.start_rule
-        return _result(state, best, best, F, _steps.DIVERGED, _diverged(state))
+        return _result(state, best, best, F, _steps.DIVERGED, _messages.diverged(state))
     warning = None
     if above and state.beyond_stable_step:
-        warning = _above_its_start(state)
+        warning = _messages.above_its_start(state)
     elif reason is None and state.stopping.tol is not None:
-        warning = _short_of_the_optimum(state, state.point, reason, automatic=False)
+        warning = _messages.short_of_the_optimum(
+            state, state.point, reason, automatic=False
+        )
     return _result(state, state.point, state.w, state.F, reason, warning)
 
 
@@ -516,85 +518,6 @@ def _result(state, w, last, F, reason, warning):
         reason = f"max_iter={state.stopping.max_iter} {state.walk.unit} made"
     steps = state.steps
     return Result(w, last, F, state.curve, steps.made, steps.last, reason, warning)
-
-
-# --- what the user should know --------------------------------------------------------
-
-
-def _diverged(state):
-    height = f"to {state.F:.3g}" if np.isfinite(state.F) else "past any number"
-    return (
-        f"The fit diverged with learning_rate={state.eta:g}: F rose from "
-        f"{state.start_F:.3g} {height} in {_made(state)}. The best iterate before that "
-        f"is returned. {_a_stable_step(state)}"
-    )
-
-
-def _above_its_start(state):
-    return (
-        f"F ended at {state.F:.3g}, above the {state.start_F:.3g} it began with, after "
-        f"{_made(state)} with learning_rate={state.eta:g}. {_a_stable_step(state)}"
-    )
-
-
-def _a_stable_step(state):
-    bound = state.stable_step
-    if bound is None:
-        return "Use a smaller learning_rate, or learning_rate='auto'."
-    kind = "largest stable step" if state.walk.batch is None else "surely stable step"
-    # At the bound itself F need not fall.
-    return (
-        f"The {kind} is {_floor(bound)}: use learning_rate={_floor(0.9 * bound)} or "
-        "less, or learning_rate='auto'."
-    )
-
-
-def _made(state):
-    return f"{state.n_iter} {state.walk.unit if state.n_iter > 1 else state.walk.one}"
-
-
-def _floor(bound, digits=3):
-    """Return the bound in words, rounded down, so that it is itself stable."""
-    unit = 10.0 ** (np.floor(np.log10(bound)) - digits + 1)
-    return f"{np.floor(bound / unit) * unit:.{digits}g}"
-
-
-def _short_of_the_optimum(state, w, reason, automatic):
-    """Return what to say of a fit that ended at w, None if it is close enough."""
-    ratio = state.objective.gradient_ratio(state.gradient(w))
-    # A stop on a plateau is trusted only if it can be checked, and then it is.
-    excess = state.excess() if automatic and not state.walk.second_order else None
-    if ratio > state.tol and (reason is None or excess is None):
-        limit = "max_iter=" if reason is None else ""
-        message = (
-            f"Not converged in {limit}{_made(state)}: the largest scaled component of "
-            f"the gradient is {ratio:.1e}, and tol={state.tol:g}. "
-        )
-    elif excess is not None and excess > max(FAR, state.tol):
-        message = (
-            f"The fit stopped after {_made(state)} with F still {excess:.1e} of that "
-            "of a constant model above the optimum. "
-        )
-    else:
-        return None
-    return message + _advice(state, reason, automatic)
-
-
-def _advice(state, reason, automatic):
-    if state.walk.second_order:
-        return "The columns are nearly collinear: drop some, or set alpha > 0."
-    if state.objective.has_gram:
-        mu, largest = state.objective.curvature
-        if largest > 1e4 * mu:
-            size = f"{largest / mu:.1e}" if mu > 0.0 else "infinite"
-            return (
-                f"The condition number of the Hessian is {size}: scale the columns, "
-                "for example with StandardScaler, or use solver='newton'."
-            )
-    more = "Increase max_iter" if reason is None else "Decrease tol"
-    if automatic:
-        return f"{more}, or use solver='newton'."
-    return f"{more}, or use learning_rate='auto' or solver='newton'."
 
 
 # --- streams --------------------------------------------------------------------------

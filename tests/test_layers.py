@@ -13,6 +13,7 @@ LAYERS = [
     "__init__",
     "_regressor",
     "_solver",
+    "_messages",
     "_steps",
     "_objective",
     "_data",
