@@ -248,8 +248,11 @@ class Data:
         sums, y_sums = np.zeros((2, self.d)), np.zeros(2)
         gram = np.zeros((self.d, self.d), order="F")
         small = self.d <= SMALL_COLUMNS
-        rows = min(4 * BLOCK // self.d, SMALL // self.d**2 if small else self.n)
-        for block, where in self.blocks(at_least=rows):
+        rows = max(BLOCK_ROWS, 4 * BLOCK // self.d)
+        if small:
+            rows = min(rows, SMALL // self.d**2)
+        for where in self._selections(rows):
+            block = self._dense(where)
             if point.any():
                 block = block - point
             s, root_block = self._weighting(where, block)
