@@ -5,22 +5,34 @@ the intercept if there is one: a_i = (x_i, 1) is a way of writing, never an arra
 """
 
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from scipy import linalg
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, cg, eigsh
 
 from sklearn_gd._core.epoch import Problem
+from sklearn_gd._core.losses import SquaredError
+from sklearn_gd._core.quadratic import Quadratic
 from sklearn_gd._factor import Factor
 
 EPS = np.finfo(np.float64).eps
 # More columns than this have no Gram matrix here: it would cost more than it saves.
 GRAM_COLUMNS = 2000
+# What the Gram matrix and one copy may take for a solver that can do without: 16 MB and
+# a 40th of X.
+SPARE, SHARE = 1 << 24, 1 / 40
+# From this many columns on, Lanczos finds the extreme eigenvalues sooner than eigvalsh.
+MANY_COLUMNS = 200
+# How much larger than found L is taken to be then.
+LANCZOS = 0.01
 # Below this reciprocal condition number a Cholesky factor of the Gram matrix is left
 # for a triangular factor of the rows, which loses half as many digits.
 POOR = 1e-8
 # The same for a factor that no refinement follows.
 GOOD = 1e-3
+# The same for steps that know the rows by their Gram matrix alone.
+SMALL_LOSS = 1e-6
 
 
 class Objective:
@@ -74,7 +86,11 @@ class Objective:
         return self.penalty.at(w[: self.data.d], np.zeros(self.data.d))
 
     def value_and_gradient(self, w):
-        """Return F(w) and ∇F(w), in one pass over X."""
+        """Return F(w) and ∇F(w), in one pass over X, or none at 0 with the moments."""
+        if self.has_moments and not w.any():
+            _, _, product, y_mean, y_square = self.moments
+            slopes = -product - self.moments.mean * y_mean
+            return 0.5 * float(y_square), self.joined(slopes, -y_mean)
         g = np.empty(self.size)
         return self.problem.value_and_gradient(w, g), g
 
@@ -92,24 +108,49 @@ class Objective:
         return self.joined(w, intercept - self.offset).copy()
 
     @property
-    def has_gram(self):
-        """Whether the Gram matrix is worth computing."""
+    def few_columns(self):
+        """Whether newton, to which no memory is denied, has a Gram matrix."""
         return self.data.d <= GRAM_COLUMNS
+
+    @property
+    def has_gram(self):
+        """Whether the Gram matrix is worth its time and memory to any solver."""
+        n, d = self.data.n, self.data.d
+        worth = self.few_columns and (n > d or d < MANY_COLUMNS)
+        return worth and self._has_room_for(2 * d * d)
+
+    def _has_room_for(self, values):
+        return 8 * values <= SPARE + SHARE * self.data.nbytes
 
     @cached_property
     def moments(self):
-        """The means of the columns and their centred Gram matrix, without alpha.
+        """The Moments of X and y − offset, without alpha."""
+        moments = self.data.moments(self.fit_intercept, self.offset)
+        _finite(moments.gram)
+        return moments
 
-        Without an intercept nothing is centred, and the means are returned as 0.
-        """
-        mean, gram = self.data.moments(center=self.fit_intercept)
-        return mean, _finite(gram)
+    @property
+    def has_moments(self):
+        """Whether the moments were computed."""
+        return "moments" in vars(self)
 
-    def _penalised(self, gram):
-        return gram + self.penalty.alpha * np.eye(len(gram))
+    @cached_property
+    def quadratic(self):
+        """F without the rows, None where it has no such form or it isn't worth it."""
+        if not isinstance(self.loss, SquaredError) or not self.has_gram:
+            return None
+        mean, gram = self.moments[:2]
+        # The rows would keep more digits of such columns.
+        lost = (mean**2 * _inverse(np.diag(gram))) ** (0.5 * self.data.lost_to_means)
+        if (lost > 1.0 / SMALL_LOSS).any():
+            return None
+        return Quadratic(mean, gram, self.penalty.alpha, self.fit_intercept)
 
     @cached_property
     def _columns(self):
+        # Subtracted from each other, squares say little of a deviation.
+        if self.has_moments and self.data.lost_to_means == 1:
+            return self.moments.mean, np.diag(self.moments.gram).copy()
         mean, variance = self.data.column_moments()
         return mean, _finite(variance)
 
@@ -126,21 +167,36 @@ class Objective:
         y = Xw + b nearly met it is the cosine of the residual and a column. A column
         whose mean is large against its deviation would hide its gradient otherwise.
         """
+        mean, scale = self.gradient_scale
         d = self.data.d
+        bias = g[d] if self.fit_intercept else 0.0
+        ratio = np.max(np.abs(g[:d] - mean * bias) * scale)
+        return max(ratio, abs(bias)) / self.deviation
+
+    @cached_property
+    def gradient_scale(self):
+        """The means of the columns, and what the rest of a gradient is multiplied by.
+
+        Without an intercept the means are 0.
+        """
         mean, variance = self._columns
-        slopes, curvature = g[:d], variance + self.penalty.alpha
-        if self.fit_intercept:
-            slopes = slopes - mean * g[d]
-            flat = variance <= (16 * EPS * mean) ** 2  # the rounding of a constant
-            slopes = np.where(flat & (self.penalty.alpha == 0.0), 0.0, slopes)
-        else:
-            curvature = curvature + mean**2
-        ratio = np.abs(slopes) * np.sqrt(_inverse(curvature))
-        bias = abs(g[d]) if self.fit_intercept else 0.0
-        return max(np.max(ratio), bias) / self.deviation
+        curvature = variance + self.penalty.alpha
+        if not self.fit_intercept:
+            return np.zeros_like(mean), np.sqrt(_inverse(curvature + mean**2))
+        flat = variance <= (16 * EPS * mean) ** 2  # the rounding of a constant
+        curvature = np.where(flat & (self.penalty.alpha == 0.0), 0.0, curvature)
+        return mean, np.sqrt(_inverse(curvature))
 
     def hessian_product(self, v):
-        """Return Hv: for a quadratic F, the gradient at v with y = 0."""
+        """Return Hv, from the Gram matrix where there is one.
+
+        Else, for a quadratic F, it is the gradient at v with y = 0.
+        """
+        if self.has_gram:
+            d, mean, gram = self.data.d, self.moments.mean, self.moments.gram
+            u = v[:d]
+            t = mean @ u + (v[d] if self.fit_intercept else 0.0)
+            return self.joined(gram @ u + mean * t + self.penalty.alpha * u, t)
         g = np.empty(self.size)
         self._homogeneous.value_and_gradient(v, g)
         return g
@@ -171,41 +227,68 @@ class Objective:
     @cached_property
     def scaled_curvature(self):
         """Λ, the largest eigenvalue of diag(h)^-½ H diag(h)^-½."""
-        return self._extremes(_inverse(np.sqrt(self.diagonal)))[1]
+        return self._extremes(_inverse(np.sqrt(self.diagonal)), False)[1]
 
     @property
     def known_curvature(self):
         """(μ, L) if it was computed, else None."""
         return vars(self).get("curvature")
 
-    def _extremes(self, scale):
-        if self.has_gram:
-            mean, gram = self.moments
-            d = self.data.d
-            H = np.empty((self.size, self.size))
-            H[:d, :d] = self._penalised(gram) + np.outer(mean, mean)
-            if self.fit_intercept:
-                H[d, :d] = H[:d, d] = mean
-                H[d, d] = 1.0
-            values = linalg.eigvalsh(scale[:, None] * H * scale, check_finite=False)
+    def _extremes(self, scale, lowest=True):
+        """Return the extreme eigenvalues of H scaled, the first a bound if not asked.
+
+        Lanczos needs the triangle for the lowest; without a good one eigvalsh is safer.
+        """
+        few = self.data.d < MANY_COLUMNS
+        if self.has_gram and (few or (lowest and self._triangle is None)):
+            values = linalg.eigvalsh(
+                self._hessian(scale), overwrite_a=True, check_finite=False
+            )
             return max(0.0, values[0]), _round_up(values[-1])
+        largest = self._largest(lambda v: scale * self.hessian_product(scale * v))
+        if largest is None:
+            largest = np.sum(scale**2 * self.diagonal)  # the trace is never less
+        mu = 0.0 if self.fit_intercept else self.penalty.alpha
+        if lowest and self.has_gram:
+            inverse = self._largest(
+                lambda v: self._direction_by_cholesky(v / scale) / scale
+            )
+            mu = mu if inverse is None else 1.0 / inverse
+        # Lanczos comes from below.
+        return mu, _round_up((1.0 + LANCZOS) * largest)
+
+    def _hessian(self, scale):
+        """Return H with rows and columns multiplied by scale."""
+        d = self.data.d
+        H = np.zeros((self.size, self.size), order="F")
+        H[:d, :d] = self.moments.gram
+        middle = self.joined(self.moments.mean, 1.0)
+        H = linalg.blas.dger(1.0, middle, middle, a=H, overwrite_a=1)
+        H[range(d), range(d)] += self.penalty.alpha
+        H *= scale
+        H *= scale[:, None]
+        return H
+
+    def _largest(self, product):
+        """Return the largest eigenvalue of an operator, None if Lanczos fails."""
+        shape = (self.size, self.size)
         operator = LinearOperator(
-            (self.size, self.size),
-            matvec=lambda v: scale * self.hessian_product(scale * v.ravel()),
-            dtype=np.float64,
+            shape, matvec=lambda v: product(v.ravel()), dtype=np.float64
         )
-        lowest = 0.0 if self.fit_intercept else self.penalty.alpha
         start = np.random.default_rng(0).standard_normal(self.size)
-        if not operator.matvec(start).any():
-            return lowest, 0.0
+        if not product(start).any():
+            return 0.0
         try:
-            largest = eigsh(
-                operator, k=1, which="LA", v0=start, tol=1e-3, return_eigenvectors=False
+            return eigsh(
+                operator,
+                k=1,
+                which="LA",
+                v0=start,
+                tol=0.1 * LANCZOS,
+                return_eigenvectors=False,
             )[0]
         except ArpackNoConvergence:
-            largest = np.sum(scale**2 * self.diagonal)  # the trace is never less
-        # Lanczos comes from below.
-        return lowest, _round_up(1.01 * largest)
+            return None
 
     def batch_curvature(self, batch, scale=None):
         """Return L_B, how steep F is as a random batch of rows sees it.
@@ -243,22 +326,39 @@ class Objective:
         """Return H⁻¹g at w, of minimum norm where H is singular."""
         if self._triangle is not None:
             return self._direction_by_cholesky(g)
-        if self.has_gram or (self.data.n <= GRAM_COLUMNS and self.penalty.alpha == 0):
+        if self.few_columns or (
+            self.data.n <= GRAM_COLUMNS and self.penalty.alpha == 0
+        ):
             return self._direction_from_rows(w)
         return self._direction_by_cg(g)
 
+    @property
+    def has_triangle(self):
+        """Whether newton's directions come from a good triangle of the Gram matrix."""
+        return self._triangle is not None
+
+    @property
+    def newton_has_gram(self):
+        """Whether newton has a use for the Gram matrix."""
+        return self.data.n > self.data.d and self.few_columns
+
     @cached_property
     def _triangle(self):
-        """(scale, L) of the penalised Gram matrix, None if there is no good one."""
-        if self.data.n <= self.data.d or not self.has_gram:
+        """The Triangle of the penalised Gram matrix, None if there is no good one."""
+        return self._equilibrated(self.penalty.alpha, POOR)
+
+    def _equilibrated(self, alpha, poor):
+        if not self.newton_has_gram:
             return None
-        mean, gram = self.moments
-        gram = self._penalised(gram)
-        return _equilibrated(gram, mean, self.data.lost_to_means, POOR)
+        mean, gram = self.moments[:2]
+        triangle = _equilibrated(gram, alpha, mean, self.data.lost_to_means)
+        if triangle is None or triangle.quality < poor:
+            return None
+        return triangle
 
     def _direction_by_cholesky(self, g):
-        d, mean = self.data.d, self.moments[0]
-        scale, lower = self._triangle
+        d, mean = self.data.d, self.moments.mean
+        scale, lower, _ = self._triangle
         intercept = g[d] if self.fit_intercept else 0.0
         rhs = scale * (g[:d] - mean * intercept)
         p = scale * linalg.cho_solve((lower, True), rhs, check_finite=False)
@@ -293,27 +393,25 @@ class Objective:
         """Return the Factor of (X, y), its weight in the user's units.
 
         Where the Gram matrix is very well conditioned its Cholesky factor is the
-        triangle, and Xᵀy comes from the gradient at 0: nothing refines it later.
+        triangle: nothing refines it later.
         """
         data, d = self.data, self.data.d
-        triangle = None
-        if data.n > d and self.has_gram:
-            mean, gram = self.moments
-            triangle = _equilibrated(gram, mean, data.lost_to_means, GOOD)
+        triangle = self._triangle
+        if self.penalty.alpha > 0.0 or (triangle and triangle.quality < GOOD):
+            triangle = self._equilibrated(0.0, GOOD)
         if triangle is None:
             factor = data.factor(self._targets, center=self.fit_intercept)
         else:
-            scale, lower = triangle
-            g = self.value_and_gradient(np.zeros(self.size))[1]
-            mean_y = -g[d] if self.fit_intercept else 0.0
+            scale, lower, _ = triangle
+            mean, _, product, y_mean, _ = self.moments
+            if not self.fit_intercept:
+                y_mean = 0.0
             R = np.zeros((d + 1, d + 1))
-            R[:d, :d] = np.tril(lower).T / scale
-            products = scale * (-g[:d] - mean * mean_y)
-            R[:d, d] = linalg.solve_triangular(lower, products, lower=True)
-            middle = self.offset + mean_y
-            left = data.mean(lambda y: (y - middle) ** 2) - R[:d, d] @ R[:d, d]
+            R[:d, :d] = lower.T / scale
+            R[:d, d] = linalg.solve_triangular(lower, scale * product, lower=True)
+            left = self.deviation**2 - R[:d, d] @ R[:d, d]
             R[d, d] = np.sqrt(max(0.0, left))
-            factor = Factor(data.n, np.append(mean, mean_y), np.sqrt(data.n) * R)
+            factor = Factor(data.n, np.append(mean, y_mean), np.sqrt(data.n) * R)
         return Factor(
             factor.weight * data.unit, factor.mean, np.sqrt(data.unit) * factor.R
         )
@@ -321,31 +419,57 @@ class Objective:
     def _targets(self, block, where):
         return self.data.y[where] - self.offset
 
+    @property
+    def knows_gap(self):
+        """Whether F − F* is worth its time and memory to any solver."""
+        rows = min(self.data.n, 4 * self.data.d)
+        return self.has_gram and (
+            self.has_triangle or self._has_room_for(6 * rows * self.data.d)
+        )
+
     def gap(self, w, g):
         """Return F(w) − F*, which for a quadratic F is ½ gᵀH⁻¹g."""
         return max(0.0, 0.5 * g @ self.newton_direction(w, g))
 
 
-def _equilibrated(gram, mean, lost_to_means, poor):
-    """Return (scale, L) with LLᵀ = gram scaled to a diagonal of 1, or None if poor.
+class Triangle(NamedTuple):
+    """A Cholesky factor of a matrix scaled to a diagonal of 1.
 
-    Poor is a reciprocal condition number below ``poor``, or a deviation that has lost
-    as many digits to its mean.
+    Attributes
+    ----------
+    scale : ndarray of shape (d,)
+    lower : ndarray of shape (d, d)
+        L, LLᵀ the scaled matrix.
+    quality : float
+        Its reciprocal condition number, or the share of digits that the deviations have
+        not lost to the means if that is smaller.
     """
-    deviation = np.sqrt(np.diag(gram))
-    scale = _inverse(deviation)
-    lost = (np.abs(mean) * scale) ** lost_to_means
-    if not scale.all() or (lost > 1.0 / poor).any():
+
+    scale: np.ndarray
+    lower: np.ndarray
+    quality: float
+
+
+def _equilibrated(gram, alpha, mean, lost_to_means):
+    """Return the Triangle of gram + alpha I, None if it has none."""
+    scaled = gram.copy(order="F")
+    diagonal = np.diag(gram) + alpha
+    np.fill_diagonal(scaled, diagonal)
+    scale = np.sqrt(_inverse(diagonal))
+    if not scale.all():
         return None
-    equilibrated = scale[:, None] * gram * scale
+    scaled *= scale
+    scaled *= scale[:, None]
+    norm = linalg.lapack.dlange("1", scaled)
     try:
-        lower = linalg.cholesky(equilibrated, lower=True, check_finite=False)
+        lower = linalg.cholesky(
+            scaled, lower=True, overwrite_a=True, check_finite=False
+        )
     except linalg.LinAlgError:
         return None
-    norm = np.abs(equilibrated).sum(axis=0).max()
-    if linalg.lapack.dpocon(lower, norm, uplo="L")[0] < poor:
-        return None
-    return scale, lower
+    quality = linalg.lapack.dpocon(lower, norm, uplo="L")[0]
+    kept = 1.0 / max(1.0, np.max(np.abs(mean) * scale) ** lost_to_means)
+    return Triangle(scale, lower, min(quality, kept))
 
 
 def _finite(values):

@@ -137,8 +137,8 @@ class GDRegressor(RegressorMixin, BaseEstimator):
         λ, where the solver has one.
     curvature_ : tuple of (float, float)
         (μ, L), the smallest and largest eigenvalue of H, where they were computed, L
-        rounded up; with more than 2000 columns bounds that are 1% wide for L, and 0 or
-        alpha for μ.
+        rounded up, from 200 columns on by 1%. Where the Gram matrix takes too much time
+        or memory, μ is a lower bound, 0 or alpha.
     stop_reason_ : str
         Why the fit stopped, in words.
     n_features_in_ : int
@@ -317,7 +317,7 @@ class GDRegressor(RegressorMixin, BaseEstimator):
         policy = self._policy(walk, size)
         result = minimize(objective, rule, walk, policy, stopping, w)
         factor = None
-        if self._is_exact_in_streams and objective.has_gram:
+        if self._is_exact_in_streams and objective.few_columns:
             factor = objective.factor()
         self._publish(objective, rule, result)
         self._remember(objective, rule, size, walk, result, factor=factor)
@@ -564,7 +564,7 @@ class GDRegressor(RegressorMixin, BaseEstimator):
         self.n_iter_ = len(result.loss_curve) - 1
         self.t_ = result.made
         self.loss_ = float(result.F)
-        self.loss_curve_ = [float(F) for F in result.loss_curve]
+        self.loss_curve_ = result.loss_curve
         self.stop_reason_ = result.reason
         self.learning_rate_ = float(result.eta)
         if self._is_automatic and hasattr(rule, "reach"):

@@ -5,14 +5,19 @@ from functools import cached_property
 
 import numpy as np
 
-from sklearn_gd import _steps
+from sklearn_gd import _messages, _steps
 from sklearn_gd._core.epoch import Mean, Steps
+from sklearn_gd._core.quadratic import ROUNDING, Watch
 from sklearn_gd._core.rules import AdaGrad, Descent, Momentum, RMSprop
 
-# A fit that stops further than this from the optimum, in units of F₀, says so.
-FAR = 1e-3
-# The rounding of F, a sum over many rows, relative to F.
-ROUNDING = 1e-12
+# Steps in a run on a quadratic, and the products in them, a millisecond between two
+# looks for Ctrl-C.
+RUN, RUN_PRODUCTS = 200, 1 << 22
+# F on a quadratic is exact relative to F at its base, which is moved once F is so low.
+REBASE = 1e-2
+# A Newton step that promises to lower F by less than this, relative to F, leaves F and
+# is the last: it is 1e-10 of what the residuals amount to, and exact to a few digits.
+SETTLED = 1e-20
 # A stream's iteration is tried with its step halved at most this many times.
 TRIES = 30
 ONE_PASS = "one pass over these rows"
@@ -131,14 +136,68 @@ class AllRows:
         self.second_order = second_order
         self.epoch = epoch
 
+    def prepare(self, objective):
+        """Compute what automatic steps need anyway, since F and g at 0 come with it."""
+        if objective.newton_has_gram if self.second_order else objective.has_gram:
+            _ = objective.moments
+
     def iterate(self, state):
-        objective, direction = state.objective, state.g
         if self.second_order:
-            direction = objective.newton_direction(state.w, state.g)
-        state.rule.apply(state.w, direction, state.steps.advance())
-        state.point = state.w
-        state.F, state.g = objective.value_and_gradient(state.w)
+            self._newton(state)
+        elif (quadratic := self._quadratic(state)) is not None:
+            self._run(quadratic, state)
+        else:
+            state.rule.apply(state.w, state.g, state.steps.advance())
+            state.evaluate()
+            self.epoch += 1
+
+    def _newton(self, state):
+        objective, eta = state.objective, state.steps.advance()
+        p = objective.newton_direction(state.w, state.g)
+        gain = 0.5 * (state.g @ p)
+        state.rule.apply(state.w, p, eta)
         self.epoch += 1
+        if gain <= SETTLED * state.F and objective.has_triangle:
+            state.g = (1.0 - eta) * state.g
+        else:
+            state.evaluate()
+
+    @staticmethod
+    def _quadratic(state):
+        """Return the Quadratic to step on, None where the rows are to be preferred.
+
+        Where nothing else needs the Gram matrix, as many passes as it costs come first:
+        often they are enough.
+        """
+        objective = state.objective
+        left = state.stopping.max_iter - state.n_iter
+        if left > 1 and not objective.has_moments:
+            passes = objective.data.gram_passes
+            left = left - passes if state.n_iter >= passes else 0
+        return objective.quadratic if left > 1 else None
+
+    def _run(self, quadratic, state):
+        """Make steps until the policy has something to look at, many an iteration.
+
+        Where they seem to end the fit, F and g are computed from the rows.
+        """
+        if state.watch is None:
+            state.begin_watch()
+            state.move_base(quadratic)
+        watch, steps = state.watch, state.steps
+        t = steps.made + np.arange(1.0, state.longest_run + 1.0)
+        etas = steps.eta / t**steps.power
+        watch.begin(state.best, state.best_F, state.F)
+        curve, small = quadratic.run(state.rule, state.w, state.g, etas, watch)
+        state.steps = Steps(steps.eta, steps.power, steps.made + len(curve) - 1)
+        state.steps.advance()
+        self.epoch += len(curve)
+        state.point, state.F = state.w, curve[-1]
+        state.pass_by(curve[:-1])
+        is_last = state.n_iter + 1 == state.stopping.max_iter
+        if small or is_last or state.F < watch.floor:
+            state.evaluate()
+            state.move_base(quadratic)
 
 
 class Batches:
@@ -214,6 +273,10 @@ class State:
         Where the fit began, and where F was lowest.
     step : ndarray of shape (size,)
         How far the last iteration went.
+    heeds_rise, heeds_plateau : bool
+    ceiling : float
+        Whether the policy must look at each rise of F, at a plateau, and at an F above
+        the ceiling.
     curve : list of float
         F at the start and after each iteration.
     plateau : bool
@@ -232,6 +295,8 @@ class State:
         self.steps = Steps(0.0, 0.0, made)
         self.F, self.g = objective.value_and_gradient(w)
         self.start_F = self.best_F = self.previous_F = self.F
+        self.watch = None
+        self.heeds_rise, self.heeds_plateau, self.ceiling = True, False, np.inf
         self.start = w.copy()
         self.start_rule = rule.state
         self.best = self.start
@@ -263,15 +328,60 @@ class State:
         self.previous_F = self.F
         self.walk.iterate(self)
         self.step = self.w - before
-        self.curve.append(self.F)
-        if self.F < (1.0 - self.tol) * self._lowest:
-            self._flat, self._lowest = 0, self.F
-        else:
-            self._flat += 1
+        self.curve.append(float(self.F))
+        self._heed_plateau(self.F)
         # Equal up to rounding, the later iterate is the better one.
         if not self.is_above(self.best_F):
             self.best_F = min(self.F, self.best_F)
             self.best = self.point.copy()
+
+    def _heed_plateau(self, F):
+        if F < (1.0 - self.tol) * self._lowest:
+            self._flat, self._lowest = 0, F
+        else:
+            self._flat += 1
+
+    def evaluate(self):
+        """Compute F and g at w from the rows."""
+        self.point = self.w
+        self.F, self.g = self.objective.value_and_gradient(self.w)
+
+    # --- runs of steps on a quadratic -------------------------------------------------
+
+    def begin_watch(self):
+        objective = self.objective
+        mean, scale = objective.gradient_scale
+        small = max(self.tol * objective.deviation, objective.noise)
+        if self.stopping.tol is None:
+            small = -1.0
+        noise = objective.noise**2
+        self.watch = Watch(mean, scale, noise, small, self.heeds_rise, self.ceiling)
+
+    def move_base(self, quadratic):
+        """Let the quadratic go on from w, where F and g are from the rows."""
+        quadratic.rebase(self.w, self.F, self.g)
+        self.watch.floor = REBASE * self.F
+
+    @property
+    def longest_run(self):
+        """How many steps may be made without asking the policy."""
+        longest = min(RUN, 1 + RUN_PRODUCTS // self.objective.size**2)
+        longest = min(longest, self.stopping.max_iter - self.n_iter)
+        if self.heeds_plateau:
+            longest = min(longest, max(1, self.patience - self._flat))
+        return longest
+
+    def pass_by(self, curve):
+        """Take note of the run's iterates before the last, which no policy looks at."""
+        if len(curve) > 0:
+            self.curve.extend(curve.tolist())
+            self.previous_F = self.curve[-1]
+        if self.heeds_plateau:
+            for F in curve:
+                self._heed_plateau(F)
+        if self.watch.improved:
+            self.best = np.array(self.watch.best)
+            self.best_F = self.watch.best_F
 
     def is_above(self, F):
         """Return whether F is higher here by more than its rounding."""
@@ -311,15 +421,20 @@ class State:
 
     def back_to_best(self):
         self.w[:] = self.best
-        self.F, self.g = self.objective.value_and_gradient(self.w)
+        self.evaluate()
+
+    def gradient(self, w):
+        """Return ∇F(w), which at w itself is known where an iteration has all rows."""
+        if self.walk.batch is None and np.array_equal(w, self.w):
+            return self.g
+        return self.objective.value_and_gradient(w)[1]
 
     def excess(self):
         """Return (F − F*)/F₀ at the best iterate, None if that is too much work."""
         objective = self.objective
-        if not objective.has_gram:
+        if not objective.knows_gap:
             return None
-        g = objective.value_and_gradient(self.best)[1]
-        gap = objective.gap(self.best, g)
+        gap = objective.gap(self.best, self.gradient(self.best))
         return 0.0 if gap <= objective.noise**2 else 2.0 * gap / objective.deviation**2
 
     @property
@@ -349,6 +464,8 @@ def minimize(objective, rule, walk, policy, stopping, w, *, made=0, stream=False
     -------
     Result
     """
+    if policy.automatic and walk.batch is None:
+        walk.prepare(objective)
     state = State(objective, rule, walk, stopping, w, made)
     policy.begin(state)
     reason = None
@@ -368,7 +485,9 @@ def _best(state, reason):
     """Return the best iterate, as automatic steps do."""
     warning = None
     if state.stopping.tol is not None:
-        warning = _short_of_the_optimum(state, state.best, reason, automatic=True)
+        warning = _messages.short_of_the_optimum(
+            state, state.best, reason, automatic=True
+        )
     return _result(state, state.best, state.best, state.best_F, reason, warning)
 
 
@@ -384,12 +503,14 @@ def _last(state, reason, stream):
         if not F <= state.start_F:
             best, F = state.start, state.start_F
         state.rule.state = state.start_rule
-        return _result(state, best, best, F, _steps.DIVERGED, _diverged(state))
+        return _result(state, best, best, F, _steps.DIVERGED, _messages.diverged(state))
     warning = None
     if above and state.beyond_stable_step:
-        warning = _above_its_start(state)
+        warning = _messages.above_its_start(state)
     elif reason is None and state.stopping.tol is not None:
-        warning = _short_of_the_optimum(state, state.point, reason, automatic=False)
+        warning = _messages.short_of_the_optimum(
+            state, state.point, reason, automatic=False
+        )
     return _result(state, state.point, state.w, state.F, reason, warning)
 
 
@@ -398,86 +519,6 @@ def _result(state, w, last, F, reason, warning):
         reason = f"max_iter={state.stopping.max_iter} {state.walk.unit} made"
     steps = state.steps
     return Result(w, last, F, state.curve, steps.made, steps.last, reason, warning)
-
-
-# --- what the user should know --------------------------------------------------------
-
-
-def _diverged(state):
-    height = f"to {state.F:.3g}" if np.isfinite(state.F) else "past any number"
-    return (
-        f"The fit diverged with learning_rate={state.eta:g}: F rose from "
-        f"{state.start_F:.3g} {height} in {_made(state)}. The best iterate before that "
-        f"is returned. {_a_stable_step(state)}"
-    )
-
-
-def _above_its_start(state):
-    return (
-        f"F ended at {state.F:.3g}, above the {state.start_F:.3g} it began with, after "
-        f"{_made(state)} with learning_rate={state.eta:g}. {_a_stable_step(state)}"
-    )
-
-
-def _a_stable_step(state):
-    bound = state.stable_step
-    if bound is None:
-        return "Use a smaller learning_rate, or learning_rate='auto'."
-    kind = "largest stable step" if state.walk.batch is None else "surely stable step"
-    # At the bound itself F need not fall.
-    return (
-        f"The {kind} is {_floor(bound)}: use learning_rate={_floor(0.9 * bound)} or "
-        "less, or learning_rate='auto'."
-    )
-
-
-def _made(state):
-    return f"{state.n_iter} {state.walk.unit if state.n_iter > 1 else state.walk.one}"
-
-
-def _floor(bound, digits=3):
-    """Return the bound in words, rounded down, so that it is itself stable."""
-    unit = 10.0 ** (np.floor(np.log10(bound)) - digits + 1)
-    return f"{np.floor(bound / unit) * unit:.{digits}g}"
-
-
-def _short_of_the_optimum(state, w, reason, automatic):
-    """Return what to say of a fit that ended at w, None if it is close enough."""
-    g = state.objective.value_and_gradient(w)[1]
-    ratio = state.objective.gradient_ratio(g)
-    # A stop on a plateau is trusted only if it can be checked, and then it is.
-    excess = state.excess() if automatic and not state.walk.second_order else None
-    if ratio > state.tol and (reason is None or excess is None):
-        limit = "max_iter=" if reason is None else ""
-        message = (
-            f"Not converged in {limit}{_made(state)}: the largest scaled component of "
-            f"the gradient is {ratio:.1e}, and tol={state.tol:g}. "
-        )
-    elif excess is not None and excess > max(FAR, state.tol):
-        message = (
-            f"The fit stopped after {_made(state)} with F still {excess:.1e} of that "
-            "of a constant model above the optimum. "
-        )
-    else:
-        return None
-    return message + _advice(state, reason, automatic)
-
-
-def _advice(state, reason, automatic):
-    if state.walk.second_order:
-        return "The columns are nearly collinear: drop some, or set alpha > 0."
-    if state.objective.has_gram:
-        mu, largest = state.objective.curvature
-        if largest > 1e4 * mu:
-            size = f"{largest / mu:.1e}" if mu > 0.0 else "infinite"
-            return (
-                f"The condition number of the Hessian is {size}: scale the columns, "
-                "for example with StandardScaler, or use solver='newton'."
-            )
-    more = "Increase max_iter" if reason is None else "Decrease tol"
-    if automatic:
-        return f"{more}, or use solver='newton'."
-    return f"{more}, or use learning_rate='auto' or solver='newton'."
 
 
 # --- streams --------------------------------------------------------------------------

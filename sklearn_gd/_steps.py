@@ -128,11 +128,13 @@ class Reach:
         tiny = np.finfo(np.float64).tiny
         rule.eps = rule.given_eps * self.h * self.deviation**2 + tiny
         rule.cap = share * inverse / _positive(self.steepest)
+        # Shared, so that what the rule adds to it is in the memory of the stream.
         rule.reach = self.reach
+        rule.start = self.start
         return 1.0
 
     def follow(self, rule, w):
-        self.reach = rule.reach = np.maximum(self.reach, np.abs(w - self.start))
+        rule.visit(w)
 
 
 class Unit:
@@ -168,6 +170,9 @@ class Float:
         self.power = power_t if schedule == "invscaling" else 0.0
 
     def begin(self, state):
+        state.heeds_rise = False
+        state.heeds_plateau = self.schedule == "adaptive"
+        state.ceiling = LARGE * state.start_F
         state.set_step(self.eta, self.power)
 
     def after(self, state):
@@ -202,18 +207,19 @@ class Restarting:
         self.size = size
 
     def begin(self, state):
-        self.plain = True
+        self.restarted = 0
         state.set_step(self.size.first(state))
 
     def after(self, state):
         self.size.follow(state.rule, state.w)
         rose = state.is_above(state.previous_F)
-        if not state.is_finite or (rose and self.plain):
+        plain = "m" not in state.rule.state_names or state.n_iter == self.restarted + 1
+        if not state.is_finite or (rose and plain):
             state.back_to_best()
             state.set_step(state.eta / 2.0)
         if rose:
             state.rule.restart()
-        self.plain = rose or "m" not in state.rule.state_names
+            self.restarted = state.n_iter
         return SMALL_GRADIENT if state.gradient_is_small else None
 
 
@@ -230,7 +236,8 @@ class Refining:
         state.set_step(self.size.first(state))
 
     def after(self, state):
-        if state.shift <= 1e-15 * state.length or state.shift > 0.5 * self.shift:
+        small = state.shift <= 1e-15 * state.length or not state.g.any()
+        if small or state.shift > 0.5 * self.shift:
             return "converged: the step is at rounding level"
         self.shift = state.shift
         return None

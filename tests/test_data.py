@@ -53,10 +53,13 @@ def test_sums_over_rows(container, weighted, blocks):
     assert_allclose(data.largest_norm(scale, 0.3), norms.max())
     for center in (True, False):
         mean = weights @ X if center else np.zeros(3)
-        got, gram = data.moments(center)
+        got, gram, product, y_mean, y_square = data.moments(center, 0.7)
         assert_allclose(got, mean, atol=1e-14)
         expected = (X - mean).T @ (weights[:, None] * (X - mean))
         assert_allclose(gram, expected, atol=1e-13)
+        assert_allclose(product, (weights * (y - 0.7)) @ (X - mean), atol=1e-13)
+        assert_allclose(y_mean, weights @ (y - 0.7))
+        assert_allclose(y_square, weights @ (y - 0.7) ** 2)
         R = data.factor(lambda block, where: y[where], center).R
         assert_allclose(R[:, :3].T @ R[:, :3], data.n * expected, atol=1e-11)
 

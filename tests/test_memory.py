@@ -59,6 +59,56 @@ def test_no_copy_of_x(dtype, step):
     assert max(grown.values()) < 0.5 * float(size), grown
 
 
+WIDE = """
+import resource, sys, warnings
+import numpy as np
+from sklearn_gd import GDRegressor
+
+def peak():
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return used / 2**20 if sys.platform == "darwin" else used / 2**10
+
+n, d = {shape}
+rng = np.random.default_rng(0)
+X = np.empty((n, d), dtype="{dtype}")
+for rows in np.array_split(X, 100):
+    rows[:] = rng.standard_normal(rows.shape)
+y = X[:, 0] + rng.standard_normal(n)
+warnings.simplefilter("ignore")
+models = [
+    GDRegressor(solver, max_iter=20, learning_rate=step, tol=tol)
+    for solver in ("gd", "momentum", "adagrad", "rmsprop")
+    for step, tol in (("auto", 1e-4), (1e-3, None))
+]
+for model in models:
+    model.fit(np.ascontiguousarray(X[:2000, :30]), y[:2000])
+before = peak()
+print(X.nbytes / 2**20)
+for model in models:
+    model.fit(X, y)
+    print(model.solver, peak() - before)
+"""
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"),
+    [
+        ((20_000, 1000), "float64"),  # a Gram matrix and a copy have room
+        ((20_000, 1000), "float32"),
+        ((2100, 2000), "float64"),  # and here they have not
+        ((200_000, 100), "float64"),
+    ],
+)
+def test_the_gram_matrix_has_room(shape, dtype):
+    code = WIDE.format(shape=shape, dtype=dtype)
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    size, *lines = out.stdout.splitlines()
+    grown = max(float(line.split()[1]) for line in lines)
+    assert grown <= 0.05 * float(size) + 20.0, lines
+
+
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_a_fit_leaves_nothing_for_the_garbage_collector(solver, monkeypatch):
     # A cycle would keep y, the weights and the Gram matrix until the next collection.

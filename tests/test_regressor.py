@@ -229,6 +229,16 @@ def test_weights_are_repeats_on_average(solver, alpha, name):
 
 @ignore_convergence
 @pytest.mark.parametrize("solver", SOLVERS)
+def test_y_and_weights_may_be_columns_of_tables(solver):
+    X, y = noisy(60)
+    Z = np.column_stack([y, np.linspace(1.0, 2.0, 60)])
+    model = GDRegressor(solver, random_state=0)
+    strided = clone(model).fit(X, Z[:, 0], Z[:, 1])
+    assert_array_equal(strided.coef_, model.fit(X, y, Z[:, 1].copy()).coef_)
+
+
+@ignore_convergence
+@pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("learning_rate", ["auto", 1e-3])
 def test_rows_of_weight_zero_are_never_seen(solver, learning_rate):
     X, y = noisy(60)

@@ -54,7 +54,7 @@ def test_largest_stable_steps_are_those_of_the_theory():
 
 
 def test_the_named_step_is_rounded_down():
-    from sklearn_gd._solver import _floor
+    from sklearn_gd._messages import _floor
 
     for bound in (0.1239, 2.0, 1.999e-300, 9.999e200):
         assert 0.99 * bound <= float(_floor(bound)) <= bound * (1 + 1e-15)

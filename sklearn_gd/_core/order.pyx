@@ -3,8 +3,8 @@
 """The order in which an epoch visits the rows.
 
 A uniform permutation of rows in main memory waits for memory at every row. The *tile
-shuffle* doesn't: the rows are cut into tiles of 32 that lie together, the tiles are put
-in random order, and the rows are shuffled within each group of 100 tiles. While one
+shuffle* doesn't: the rows are cut into tiles of 16 that lie together, the tiles are put
+in random order, and the rows are shuffled within each group of 200 tiles. While one
 group is visited, the tiles of the next are asked for in the order in which they lie.
 An epoch then lowers F as much as with a uniform permutation, also on sorted rows
 (``tests/test_order.py``). Where all rows are one group, and where X is small, that is

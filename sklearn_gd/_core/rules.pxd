@@ -22,6 +22,7 @@ cdef class Rule:
         double eta,
         double* total,
     ) noexcept nogil
+    cdef void follow(self, const double* w) noexcept nogil
 
 
 @cython.final
@@ -40,6 +41,7 @@ cdef class Momentum(Rule):
 cdef class Adaptive(Rule):
     cdef public double[::1] G
     cdef public double[::1] reach
+    cdef public const double[::1] start
     cdef public double[::1] eps
     cdef public double[::1] cap
     cdef readonly double given_eps

@@ -7,12 +7,12 @@ A rule is its formula, its parameters and its state. All operations are per coor
 w holds the d coefficients and, behind them, the intercept if there is one.
 
 A new rule is a final subclass of ``Rule`` here whose ``change`` is the formula, its
-name in ``AnyRule``, a line in ``SOLVERS`` (``_solver.py``) and a row in the tests' table
-of textbook loops.
+name in ``AnyRule``, a line in ``SOLVERS`` (``_solver.py``) and a row in the tests'
+table of textbook loops.
 """
 
 cimport cython
-from libc.math cimport fmin, pow, sqrt
+from libc.math cimport fabs, fmax, fmin, pow, sqrt
 
 import numpy as np
 
@@ -55,6 +55,9 @@ cdef class Rule:
         """Make the steps that the coordinates ``at`` have missed, with g = 0, and add
         the sum of their iterates to ``total``, unless it is NULL."""
 
+    cdef void follow(self, const double* w) noexcept nogil:
+        """Take note of an iterate that a step over all rows led to."""
+
     def apply(self, double[::1] w, const double[::1] g, double eta):
         """Make one step in place."""
         if w.shape[0] != self.size or g.shape[0] != self.size:
@@ -63,6 +66,12 @@ cdef class Rule:
                 f"{w.shape[0]} and g of {g.shape[0]}."
             )
         self.step(&w[0], &g[0], eta)
+
+    def visit(self, const double[::1] w):
+        """Take note of where a step over all rows, or an epoch, has led."""
+        if w.shape[0] != self.size:
+            raise ValueError(f"The rule was made for {self.size} coordinates.")
+        self.follow(&w[0])
 
     @property
     def state(self):
@@ -213,10 +222,11 @@ cdef class Momentum(Rule):
 cdef class Adaptive(Rule):
     """What AdaGrad and RMSprop share: w ← w − η g / √(G + ε), by coordinate.
 
-    G holds past squares of g. Three arrays make the textbook's rule automatic:
-    ``reach`` multiplies 1/√(G + ε) (1 in the textbook), ``cap`` bounds their product
-    (infinite in the textbook), and ``eps`` is ε, inside the root, which began as the
-    number ``given_eps``.
+    G holds past squares of g. Four arrays make the textbook's rule automatic:
+    ``reach`` multiplies 1/√(G + ε) (1 in the textbook), ``start`` is where the reach is
+    measured from (None in the textbook), ``cap`` bounds their product (infinite in the
+    textbook), and ``eps`` is ε, inside the root, which began as the number
+    ``given_eps``.
     """
 
     state_names = ("G",)
@@ -226,6 +236,7 @@ cdef class Adaptive(Rule):
         self.lazy = True
         self.G = np.zeros(size)
         self.reach = np.ones(size)
+        self.start = None
         self.eps = np.full(size, eps)
         self.cap = np.full(size, np.inf)
         self.given_eps = eps
@@ -233,6 +244,12 @@ cdef class Adaptive(Rule):
     cdef inline double effective(self, Py_ssize_t j, double eta) noexcept nogil:
         """η / √(G + ε) of coordinate j."""
         return eta * fmin(self.reach[j] / sqrt(self.G[j] + self.eps[j]), self.cap[j])
+
+    cdef void follow(self, const double* w) noexcept nogil:
+        cdef Py_ssize_t j
+        if self.start is not None:
+            for j in range(self.size):
+                self.reach[j] = fmax(self.reach[j], fabs(w[j] - self.start[j]))
 
     def restart(self):
         # After an overflow G would hold its coordinate still for ever.

@@ -1,0 +1,82 @@
+"""What the user should know of a fit, told from its State."""
+
+import numpy as np
+
+# A fit that stops further than this from the optimum, in units of F₀, says so.
+FAR = 1e-3
+
+
+def diverged(state):
+    height = f"to {state.F:.3g}" if np.isfinite(state.F) else "past any number"
+    return (
+        f"The fit diverged with learning_rate={state.eta:g}: F rose from "
+        f"{state.start_F:.3g} {height} in {_made(state)}. The best iterate before that "
+        f"is returned. {_a_stable_step(state)}"
+    )
+
+
+def above_its_start(state):
+    return (
+        f"F ended at {state.F:.3g}, above the {state.start_F:.3g} it began with, after "
+        f"{_made(state)} with learning_rate={state.eta:g}. {_a_stable_step(state)}"
+    )
+
+
+def _a_stable_step(state):
+    bound = state.stable_step
+    if bound is None:
+        return "Use a smaller learning_rate, or learning_rate='auto'."
+    kind = "largest stable step" if state.walk.batch is None else "surely stable step"
+    # At the bound itself F need not fall.
+    return (
+        f"The {kind} is {_floor(bound)}: use learning_rate={_floor(0.9 * bound)} or "
+        "less, or learning_rate='auto'."
+    )
+
+
+def _made(state):
+    return f"{state.n_iter} {state.walk.unit if state.n_iter > 1 else state.walk.one}"
+
+
+def _floor(bound, digits=3):
+    """Return the bound in words, rounded down, so that it is itself stable."""
+    unit = 10.0 ** (np.floor(np.log10(bound)) - digits + 1)
+    return f"{np.floor(bound / unit) * unit:.{digits}g}"
+
+
+def short_of_the_optimum(state, w, reason, automatic):
+    """Return what to say of a fit that ended at w, None if it is close enough."""
+    ratio = state.objective.gradient_ratio(state.gradient(w))
+    # A stop on a plateau is trusted only if it can be checked, and then it is.
+    excess = state.excess() if automatic and not state.walk.second_order else None
+    if ratio > state.tol and (reason is None or excess is None):
+        limit = "max_iter=" if reason is None else ""
+        message = (
+            f"Not converged in {limit}{_made(state)}: the largest scaled component of "
+            f"the gradient is {ratio:.1e}, and tol={state.tol:g}. "
+        )
+    elif excess is not None and excess > max(FAR, state.tol):
+        message = (
+            f"The fit stopped after {_made(state)} with F still {excess:.1e} of that "
+            "of a constant model above the optimum. "
+        )
+    else:
+        return None
+    return message + _advice(state, reason, automatic)
+
+
+def _advice(state, reason, automatic):
+    if state.walk.second_order:
+        return "The columns are nearly collinear: drop some, or set alpha > 0."
+    if state.objective.has_gram:
+        mu, largest = state.objective.curvature
+        if largest > 1e4 * mu:
+            size = f"{largest / mu:.1e}" if mu > 0.0 else "infinite"
+            return (
+                f"The condition number of the Hessian is {size}: scale the columns, "
+                "for example with StandardScaler, or use solver='newton'."
+            )
+    more = "Increase max_iter" if reason is None else "Decrease tol"
+    if automatic:
+        return f"{more}, or use solver='newton'."
+    return f"{more}, or use learning_rate='auto' or solver='newton'."
