@@ -181,10 +181,6 @@ class Data:
     def _dense(self, where):
         return self.X[where].astype(np.float64, copy=False)
 
-    @staticmethod
-    def _squares(block):
-        return block * block
-
     def column_moments(self):
         """Return the weighted mean and variance of each column, of shape (d,) each."""
         weight, mean, variance = 0.0, np.zeros(self.d), np.zeros(self.d)
@@ -204,12 +200,11 @@ class Data:
         mean = s @ block / weight
         return mean, s @ (block - mean) ** 2 / weight
 
-    def largest_norm(self, scale, extra):
-        """Return max_i s_i (Σ_j scale_j x_ij² + extra)."""
-        return max(
-            np.max(self.weights(where) * (self._squares(block) @ scale + extra))
-            for block, where in self.thin_blocks()
-        )
+    def sample(self, count):
+        """Return about ``count`` rows in float64, evenly spaced, and their weights."""
+        step = max(1, self.n // count)
+        where = slice(0, None, step) if self.kept is None else self.kept[::step]
+        return self._dense(where), self.weights(where)
 
     @property
     def nbytes(self):
@@ -326,10 +321,6 @@ class SparseData(Data):
 
     def _dense(self, where):
         return self.X[where].toarray().astype(np.float64, copy=False)
-
-    @staticmethod
-    def _squares(block):
-        return block.multiply(block).tocsr()
 
     @classmethod
     def _block_moments(cls, block, s, weight):

@@ -46,10 +46,12 @@ def _floor(bound, digits=3):
 
 def short_of_the_optimum(state, w, reason, automatic):
     """Return what to say of a fit that ended at w, None if it is close enough."""
-    ratio = state.objective.gradient_ratio(state.gradient(w))
     # A stop on a plateau is trusted only if it can be checked, and then it is.
     excess = state.excess() if automatic and not state.walk.second_order else None
-    if ratio > state.tol and (reason is None or excess is None):
+    ratio = 0.0
+    if reason is None or excess is None:
+        ratio = state.objective.gradient_ratio(state.gradient(w))
+    if ratio > state.tol:
         limit = "max_iter=" if reason is None else ""
         message = (
             f"Not converged in {limit}{_made(state)}: the largest scaled component of "

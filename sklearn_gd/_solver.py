@@ -240,7 +240,7 @@ class Batches:
         )
         state.point = mean.w if self.average else state.w
         if self.exact:
-            state.F = objective.value(state.point)
+            state.F, state.point_g = objective.value_and_gradient(state.point)
         else:
             state.F = running + objective.penalty_value(state.point)
 
@@ -266,6 +266,8 @@ class State:
         The iterate, and the gradient there if an iteration has all rows.
     point : ndarray of shape (size,)
         The iterate that F belongs to: w, or the mean of an epoch.
+    point_g, best_g : ndarray of shape (size,) or None
+        The gradients at point and at best, where an epoch has them.
     F, previous_F, start_F, best_F : float
     steps : Steps
         The step sizes, and how many were made.
@@ -293,7 +295,8 @@ class State:
         self.w = w
         self.point = w
         self.steps = Steps(0.0, 0.0, made)
-        self.F, self.g = objective.value_and_gradient(w)
+        self.g = self.point_g = self.best_g = None
+        self.evaluate()
         self.start_F = self.best_F = self.previous_F = self.F
         self.watch = None
         self.heeds_rise, self.heeds_plateau, self.ceiling = True, False, np.inf
@@ -333,7 +336,7 @@ class State:
         # Equal up to rounding, the later iterate is the better one.
         if not self.is_above(self.best_F):
             self.best_F = min(self.F, self.best_F)
-            self.best = self.point.copy()
+            self.best, self.best_g = self.point.copy(), self.point_g
 
     def _heed_plateau(self, F):
         if F < (1.0 - self.tol) * self._lowest:
@@ -342,9 +345,12 @@ class State:
             self._flat += 1
 
     def evaluate(self):
-        """Compute F and g at w from the rows."""
+        """Compute F at w from the rows, and g if the steps need it."""
         self.point = self.w
-        self.F, self.g = self.objective.value_and_gradient(self.w)
+        if self.walk.batch is None:
+            self.F, self.g = self.objective.value_and_gradient(self.w)
+        else:
+            self.F = self.objective.value(self.w)
 
     # --- runs of steps on a quadratic -------------------------------------------------
 
@@ -424,17 +430,22 @@ class State:
         self.evaluate()
 
     def gradient(self, w):
-        """Return ∇F(w), which at w itself is known where an iteration has all rows."""
+        """Return ∇F(w), which may be known."""
+        if w is self.best and self.best_g is not None:
+            return self.best_g
         if self.walk.batch is None and np.array_equal(w, self.w):
             return self.g
         return self.objective.value_and_gradient(w)[1]
 
     def excess(self):
         """Return (F − F*)/F₀ at the best iterate, None if that is too much work."""
-        objective = self.objective
-        if not objective.knows_gap:
+        objective, g = self.objective, self.gradient(self.best)
+        if objective.has_sample and not objective.has_moments:
+            gap = objective.rough_gap(g)
+        elif objective.knows_gap:
+            gap = objective.gap(self.best, g)
+        else:
             return None
-        gap = objective.gap(self.best, self.gradient(self.best))
         return 0.0 if gap <= objective.noise**2 else 2.0 * gap / objective.deviation**2
 
     @property

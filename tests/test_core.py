@@ -79,6 +79,26 @@ def test_value_and_gradient(kind, intercept, alpha):
     assert_allclose(g, gradient, rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.parametrize("kind", ROWS)
+@pytest.mark.parametrize("intercept", [True, False])
+def test_norms(kind, intercept):
+    X, _, s = table()
+    scale = np.linspace(0.5, 3.0, 6 + intercept)
+    largest, squares = problem(kind, intercept).norms(scale)
+    norms = s * (X**2 @ scale[:6] + (scale[6] if intercept else 0.0))
+    assert_allclose(largest, norms.max(), rtol=1e-14)
+    assert_allclose(squares, s @ X**2 / np.count_nonzero(s), rtol=1e-13)
+
+
+def test_norms_past_any_number():
+    X, y, s = table()
+    X[7, 2] = 1e200
+    for scale in (np.ones(7), np.zeros(7)):
+        largest, squares = problem(data=(X, y, s)).norms(scale)
+        assert largest == np.inf
+        assert squares[2] == np.inf
+
+
 @pytest.mark.parametrize("name", LOSSES)
 def test_losses_by_finite_differences(name):
     loss = LOSSES[name]()

@@ -118,3 +118,36 @@ def test_rounding_up_is_to_twenty_bits():
         assert np.ldexp(np.frexp(up)[0], 20) % 1 == 0
         for near in (1 - 1e-14, 1 + 1e-14):
             assert _objective._round_up(value * near) == up
+
+
+def many_rows(n=20_000, d=8, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, d)) + 1.0
+    X[:, 1] = X[:, 0] + 1e-3 * rng.normal(size=n)  # nearly collinear
+    return X, X @ rng.normal(size=d) + rng.normal(size=n)
+
+
+@pytest.mark.parametrize("container", [np.array, sparse.csr_array])
+@pytest.mark.parametrize("alpha", [0.0, 0.1])
+@pytest.mark.parametrize("weighted", [True, False])
+def test_a_sample_of_many_rows_tells_the_gap(container, alpha, weighted):
+    X, y = many_rows()
+    s = np.arange(len(y)) % 4 + 0.0 if weighted else None
+    F = objective(container(X), y, s, alpha)
+    assert F.has_sample
+    for seed in range(5):
+        w = np.random.default_rng(seed).normal(size=9)
+        g = F.value_and_gradient(w)[1]
+        assert 0.6 < F.rough_gap(g) / F.gap(w, g) < 1.6
+
+
+def test_a_sample_that_misses_what_matters_is_not_trusted():
+    X, y = many_rows()
+    assert not objective(X[:9000], y[:9000], None).has_sample
+    X[13, 3] = 1e4  # one row is most of this column
+    assert not objective(X, y, None).has_sample
+    X, y = many_rows()
+    X[:, 3] = 0.0
+    assert objective(X, y, None).has_sample
+    X[:, 3] = 1e9 + X[:, 2]
+    assert not objective(X, y, None).has_sample

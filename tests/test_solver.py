@@ -55,3 +55,13 @@ def test_the_epochs_of_a_seed_are_independent_of_max_iter():
     short.set_params(max_iter=3).fit(X, y)
     long.set_params(max_iter=5).fit(X, y)
     assert_array_equal(long.loss_curve_[:4], short.loss_curve_)
+
+
+def test_with_many_rows_few_epochs_do():
+    X = np.random.default_rng(0).normal(size=(20_000, 7)) + 1.0
+    for noise in (0.1, 1.0, 3.0):
+        y = X.sum(axis=1) + noise * np.random.default_rng(1).normal(size=20_000)
+        best = GDRegressor("newton").fit(X, y)
+        model = GDRegressor("sgd", random_state=0).fit(X, y)
+        assert model.n_iter_ <= 8
+        assert best.score(X, y) - model.score(X, y) < 1e-3

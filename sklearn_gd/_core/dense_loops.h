@@ -60,3 +60,23 @@ ISA static void NAME(add4)(const void **x, const double *c, double *g, ptrdiff_t
     for (ptrdiff_t j = 0; j < d; j++)
         g[j] += (c0 * x0[j] + c1 * x1[j]) + (c2 * x2[j] + c3 * x3[j]);
 }
+
+ISA static double NAME(norm)(const void *row, const double *scale, ptrdiff_t d)
+{
+    const VALUE *x = row;
+    double f = 0.0;
+    for (ptrdiff_t j = 0; j < d; j++) {
+        double a = x[j];
+        f += scale[j] * (a * a);
+    }
+    return f;
+}
+
+ISA static void NAME(add_squares)(const void *row, double c, double *g, ptrdiff_t d)
+{
+    const VALUE *x = row;
+    for (ptrdiff_t j = 0; j < d; j++) {
+        double a = x[j];
+        g[j] += c * (a * a);
+    }
+}

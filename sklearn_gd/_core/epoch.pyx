@@ -8,7 +8,7 @@ intercept if there is one.
 """
 
 from cpython.exc cimport PyErr_CheckSignals
-from libc.math cimport fabs, pow
+from libc.math cimport INFINITY, fabs, pow
 
 import numpy as np
 
@@ -202,9 +202,13 @@ cdef class Problem:
         cdef double bias = w[self.rows.d] if self.intercept else 0.0
         cdef double* f = &self.f[0]
         cdef Py_ssize_t k
-        self.rows.dot(at, count, w, f)
-        for k in range(count):
-            f[k] = a * f[k] + bias
+        if a != 0.0:
+            self.rows.dot(at, count, w, f)
+            for k in range(count):
+                f[k] = a * f[k] + bias
+        else:
+            for k in range(count):
+                f[k] = bias
         self.aim(at, count)
         return self.lose(count)
 
@@ -295,17 +299,52 @@ cdef class Problem:
         return total / self.n + self.penalty.value(&w[0], self.rows.d)
 
     def value(self, const double[::1] w):
-        """Return F(w)."""
+        """Return F(w), at w = 0 without reading X."""
         cdef double total = 0.0
+        cdef double a = 1.0 if np.any(w[: self.rows.d]) else 0.0
         cdef Py_ssize_t first = 0
         cdef Py_ssize_t count
         self.check(w)
         with nogil:
             while first < self.n:
                 count = self.pass_on(first)
-                total += self.look(&self.at[0], count, &w[0], 1.0)
+                total += self.look(&self.at[0], count, &w[0], a)
                 first += count
         return total / self.n + self.penalty.value(&w[0], self.rows.d)
+
+    def norms(self, const double[::1] scale):
+        """Return max_i s_i Σ_j scale_j a_ij², and the mean squares of the columns.
+
+        Parameters
+        ----------
+        scale : ndarray of shape (d + intercept,)
+
+        Returns
+        -------
+        largest : float
+        squares : ndarray of shape (d,)
+            (1/n) Σ_i s_i x_ij².
+        """
+        cdef double[::1] squares = np.zeros(self.rows.d)
+        cdef double largest = 0.0
+        cdef double norm, s
+        cdef Py_ssize_t first = 0
+        cdef Py_ssize_t count, k, i
+        self.check(scale)
+        with nogil:
+            while first < self.n:
+                count = self.pass_on(first)
+                for k in range(count):
+                    i = self.at[k]
+                    s = self.s[i] / self.unit if self.weighted else 1.0
+                    norm = self.rows.norm(i, &scale[0])
+                    if self.intercept:
+                        norm += scale[self.rows.d]
+                    if s * norm > largest or norm != norm:
+                        largest = s * norm if norm == norm else INFINITY
+                    self.rows.add_squares(i, s, &squares[0])
+                first += count
+        return largest, np.asarray(squares) / self.n
 
     def epoch(
         self,

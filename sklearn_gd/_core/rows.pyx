@@ -23,6 +23,10 @@ ctypedef void (*add4_t)(
 ) noexcept nogil
 
 cdef extern from "dense.h":
+    dot_t norm_64 "PICK(norm_64)"
+    dot_t norm_32 "PICK(norm_32)"
+    add_t add_squares_64 "PICK(add_squares_64)"
+    add_t add_squares_32 "PICK(add_squares_32)"
     dot_t dot_64 "PICK(dot_64)"
     dot_t dot_32 "PICK(dot_32)"
     dot4_t dot4_64 "PICK(dot4_64)"
@@ -79,6 +83,13 @@ cdef class Rows:
     ) noexcept nogil:
         """g ← g + Σ_k c_k x_i, i = at_k."""
 
+    cdef double norm(self, Py_ssize_t i, const double* scale) noexcept nogil:
+        """Σ_j scale_j x_ij²."""
+        return 0.0
+
+    cdef void add_squares(self, Py_ssize_t i, double c, double* g) noexcept nogil:
+        """g_j ← g_j + c x_ij²."""
+
     cdef Py_ssize_t columns(self, Py_ssize_t i, Py_ssize_t* at) noexcept nogil:
         """Write the columns that row i has in memory, and return how many."""
         return 0
@@ -98,6 +109,8 @@ cdef class DenseRows(Rows):
     cdef meet4_t meet4
     cdef add_t add1
     cdef add4_t add4
+    cdef dot_t norm1
+    cdef add_t add_squares1
 
     def __init__(self, X):
         cdef const double[:, ::1] view64
@@ -110,11 +123,13 @@ cdef class DenseRows(Rows):
             self.start = <const char*>&view64[0, 0]
             self.dot1, self.dot4, self.meet4 = dot_64, dot4_64, meet4_64
             self.add1, self.add4 = add_64, add4_64
+            self.norm1, self.add_squares1 = norm_64, add_squares_64
         else:
             view32 = X
             self.start = <const char*>&view32[0, 0]
             self.dot1, self.dot4, self.meet4 = dot_32, dot4_32, meet4_32
             self.add1, self.add4 = add_32, add4_32
+            self.norm1, self.add_squares1 = norm_32, add_squares_32
         self.bytes = X.itemsize * self.d
 
     cdef inline const void* row(self, Py_ssize_t i) noexcept nogil:
@@ -164,6 +179,12 @@ cdef class DenseRows(Rows):
             self.add4(x, c + k, g, self.d)
         for k in range(count - count % 4, count):
             self.add1(self.row(at[k]), c[k], g, self.d)
+
+    cdef double norm(self, Py_ssize_t i, const double* scale) noexcept nogil:
+        return self.norm1(self.row(i), scale, self.d)
+
+    cdef void add_squares(self, Py_ssize_t i, double c, double* g) noexcept nogil:
+        self.add_squares1(self.row(i), c, g, self.d)
 
     cdef Py_ssize_t columns(self, Py_ssize_t i, Py_ssize_t* at) noexcept nogil:
         cdef Py_ssize_t j
@@ -297,6 +318,24 @@ cdef class CSRRows(Rows):
         cdef Py_ssize_t k
         for k in range(count):
             self.add_row(at[k], c[k], g)
+
+    cdef inline double value(self, Py_ssize_t k) noexcept nogil:
+        return self.x64[k] if self.x64 != NULL else self.x32[k]
+
+    cdef inline Py_ssize_t column(self, Py_ssize_t k) noexcept nogil:
+        return self.at32[k] if self.at32 != NULL else self.at64[k]
+
+    cdef double norm(self, Py_ssize_t i, const double* scale) noexcept nogil:
+        cdef double total = 0.0
+        cdef Py_ssize_t k
+        for k in range(self.start(i), self.start(i + 1)):
+            total += scale[self.column(k)] * self.value(k) ** 2
+        return total
+
+    cdef void add_squares(self, Py_ssize_t i, double c, double* g) noexcept nogil:
+        cdef Py_ssize_t k
+        for k in range(self.start(i), self.start(i + 1)):
+            g[self.column(k)] += c * self.value(k) ** 2
 
     cdef Py_ssize_t columns(self, Py_ssize_t i, Py_ssize_t* at) noexcept nogil:
         cdef Py_ssize_t k = self.start(i)
