@@ -500,7 +500,7 @@ cdef class Problem:
         cdef double alpha = self.penalty.alpha
         cdef double a = 1.0, sum_a = 0.0
         cdef double total = 0.0
-        cdef double eta
+        cdef double eta, scale
         cdef Py_ssize_t count, first, size, k
         cdef const Py_ssize_t* at
         cdef double[::1] lag
@@ -521,11 +521,11 @@ cdef class Problem:
                 if fabs(a) < 1e-3 or fabs(a) > 1e3:
                     self.unscale(w, a, &sum_a, &lag[0], mean)
                     a = 1.0
+                scale = -eta / (size * a)
                 for k in range(size):
-                    self.c[k] *= -eta / size
+                    self.c[k] *= scale
                     if self.intercept:
-                        w[d] += self.c[k]
-                    self.c[k] /= a
+                        w[d] += a * self.c[k]
                 self.rows.add(at, size, &self.c[0], w)
                 if mean.wanted:
                     for k in range(size):

@@ -19,7 +19,7 @@ cdef enum:
     # Values of X, below which the whole of it stays in cache: 1 MB of float64.
     SMALL = 1 << 17
     # Values of a group, above which it does not stay there.
-    LARGE = 1 << 18
+    LARGE = 1 << 17
     # Rows that are asked for ahead within a group that is too large.
     AHEAD = 8
 

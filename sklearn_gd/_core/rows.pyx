@@ -47,7 +47,7 @@ cdef enum:
     LINE = 64
     # Bytes of a row that are prefetched: a longer row starts the hardware's own
     # prefetcher.
-    REACH = 1024
+    REACH = 4096
     # Bytes from which rows are read one after the other: the hardware follows one
     # stream from memory better than four (a pass over 200,000 x 100 in float64 takes
     # 1.1 times the time of reading X, and with four rows at once 3.6 times).
@@ -201,15 +201,16 @@ cdef class DenseRows(Rows):
 cdef inline double csr_dot(
     const floating* x, const index_t* at, Py_ssize_t size, const double* w
 ) noexcept nogil:
-    cdef double even = 0.0
-    cdef double odd = 0.0
-    cdef Py_ssize_t k
-    for k in range(0, size - 1, 2):
-        even += x[k] * w[at[k]]
-        odd += x[k + 1] * w[at[k + 1]]
-    if size % 2:
-        even += x[size - 1] * w[at[size - 1]]
-    return even + odd
+    cdef double sums[4]
+    cdef Py_ssize_t k, r
+    for r in range(4):
+        sums[r] = 0.0
+    for k in range(0, size - 3, 4):
+        for r in range(4):
+            sums[r] += x[k + r] * w[at[k + r]]
+    for k in range(size - size % 4, size):
+        sums[0] += x[k] * w[at[k]]
+    return (sums[0] + sums[1]) + (sums[2] + sums[3])
 
 
 cdef inline void csr_add(
