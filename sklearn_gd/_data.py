@@ -7,7 +7,7 @@ import numpy as np
 from scipy import sparse
 from scipy.linalg.blas import dsyrk
 
-from sklearn_gd._core.gram import Gram
+from sklearn_gd._core.gram import FEW_COLUMNS, Gram
 from sklearn_gd._core.order import Order
 from sklearn_gd._core.rows import CSRRows, DenseRows
 from sklearn_gd._factor import Factor
@@ -18,8 +18,6 @@ EPS = np.finfo(np.float64).eps
 # but rows enough to keep BLAS busy.
 BLOCK = 1 << 16
 BLOCK_ROWS = 128
-# On fewer columns than these BLAS takes up to 1.5 times as long for a Gram matrix.
-FEW_COLUMNS = 500
 # A sum of squares about a point further than this from the mean, in deviations, would
 # lose more than two digits.
 FAR = 10.0
@@ -260,7 +258,7 @@ class Data:
         return moments
 
     def _moments_about(self, point, center, offset):
-        few = self.d < FEW_COLUMNS
+        few = self.d <= FEW_COLUMNS
         compute = self._products if few else self._products_by_blas
         gram, sums, y_sums = compute(point, offset)
         gram /= self.n

@@ -14,17 +14,13 @@
 
 enum { ROWS = 32, TALL = 4, WIDE = 12 };
 
-/* The compiler keeps sums in registers only where it needn't find the vectors itself:
-   57 instead of 20 GF/s. */
 #if defined(__GNUC__)
-typedef double vector __attribute__((vector_size(32), aligned(8), may_alias));
 #define INLINE inline __attribute__((always_inline))
 #else
-typedef double vector;
 #define INLINE inline
 #endif
-enum { LANES = sizeof(vector) / sizeof(double) };
 
+#define VECTOR double
 #define ISA
 #define VALUE double
 #define NAME(f) f##_64
@@ -37,8 +33,13 @@ enum { LANES = sizeof(vector) / sizeof(double) };
 #undef VALUE
 #undef NAME
 #undef ISA
+#undef VECTOR
 
+/* The compiler keeps the sums in registers only where it needn't find the vectors
+   itself (57 instead of 20 GF/s), but it doesn't if they are no registers' size. */
 #if defined(AVX2)
+typedef double four __attribute__((vector_size(32), aligned(8), may_alias));
+#define VECTOR four
 #define ISA AVX2
 #define VALUE double
 #define NAME(f) f##_64_avx2
@@ -51,4 +52,5 @@ enum { LANES = sizeof(vector) / sizeof(double) };
 #undef VALUE
 #undef NAME
 #undef ISA
+#undef VECTOR
 #endif

@@ -1,4 +1,5 @@
-/* The loops of gram.h, for one type of value (VALUE) and one instruction set. */
+/* The loops of gram.h, for one type of value (VALUE) and one instruction set,
+   whose registers hold a VECTOR. */
 
 ISA static void NAME(pack)(
     const VALUE *x, ptrdiff_t d, const double *point, double root, double *to)
@@ -16,14 +17,16 @@ ISA static void NAME(pack)(
 ISA static INLINE void NAME(tile)(
     const double *a, const double *b, const ptrdiff_t wide, double *g, ptrdiff_t stride)
 {
-    vector sum[TALL][WIDE / LANES] = {{{0.0}}};
+    enum { LANES = sizeof(VECTOR) / sizeof(double) };
+    VECTOR sum[TALL][WIDE / LANES] ;
+    memset(sum, 0, sizeof sum);
     for (ptrdiff_t r = 0; r < ROWS; r++)
         for (ptrdiff_t i = 0; i < TALL; i++)
             for (ptrdiff_t j = 0; j < wide / LANES; j++)
-                sum[i][j] += a[WIDE * r + i] * ((const vector *)(b + WIDE * r))[j];
+                sum[i][j] += a[WIDE * r + i] * ((const VECTOR *)(b + WIDE * r))[j];
     for (ptrdiff_t i = 0; i < TALL; i++)
         for (ptrdiff_t j = 0; j < wide / LANES; j++)
-            ((vector *)(g + i * stride))[j] += sum[i][j];
+            ((VECTOR *)(g + i * stride))[j] += sum[i][j];
 }
 
 /* Add n rows to the tiles of G that meet its lower triangle. G has whole tiles, and

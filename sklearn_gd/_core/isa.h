@@ -17,5 +17,6 @@ static int have_avx2(void)
 }
 #define PICK(f) (have_avx2() ? f##_avx2 : f)
 #else
+#define have_avx2() 0
 #define PICK(f) (f)
 #endif
