@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
-from scipy.linalg.blas import dgemm, dsyrk
+from scipy.linalg.blas import dsyrk
 
+from sklearn_gd._core.gram import FEW_COLUMNS, Gram
 from sklearn_gd._core.order import Order
 from sklearn_gd._core.rows import CSRRows, DenseRows
 from sklearn_gd._factor import Factor
@@ -17,10 +18,6 @@ EPS = np.finfo(np.float64).eps
 # but rows enough to keep BLAS busy.
 BLOCK = 1 << 16
 BLOCK_ROWS = 128
-# OpenBLAS multiplies matrices of up to 10⁶ products twice as fast as larger ones on
-# processors with AVX-512, so that for few columns the whole of a Gram matrix takes less
-# time than half of it: 18 instead of 36 ms on 10⁶ rows of 20.
-SMALL, SMALL_COLUMNS = 10**6, 32
 # A sum of squares about a point further than this from the mean, in deviations, would
 # lose more than two digits.
 FAR = 10.0
@@ -179,7 +176,10 @@ class Data:
     thin_blocks = blocks
 
     def _dense(self, where):
-        return self.X[where].astype(np.float64, copy=False)
+        return self._rows(where).astype(np.float64, copy=False)
+
+    def _rows(self, where):
+        return self.X[where]
 
     def column_moments(self):
         """Return the weighted mean and variance of each column, of shape (d,) each."""
@@ -253,29 +253,9 @@ class Data:
         return moments
 
     def _moments_about(self, point, center, offset):
-        sums, y_sums = np.zeros((2, self.d)), np.zeros(2)
-        gram = np.zeros((self.d, self.d), order="F")
-        small = self.d <= SMALL_COLUMNS
-        rows = max(BLOCK_ROWS, 4 * BLOCK // self.d)
-        if small:
-            rows = min(rows, SMALL // self.d**2)
-        for where in self._selections(rows):
-            block = self._dense(where)
-            if point.any():
-                block = block - point
-            s, root_block = self._weighting(where, block)
-            y = self.y[where] - offset
-            both = np.array([s, s * y])
-            sums += both @ block
-            y_sums += both @ y
-            if small:
-                gram = dgemm(
-                    1.0, root_block.T, root_block.T, 1.0, gram, trans_b=1, overwrite_c=1
-                )
-            else:
-                gram = dsyrk(1.0, root_block.T, 1.0, gram, lower=1, overwrite_c=1)
-        if small:
-            gram[np.triu_indices(self.d, 1)] = 0.0
+        few = self.d <= FEW_COLUMNS
+        compute = self._products if few else self._products_by_blas
+        gram, sums, y_sums = compute(point, offset)
         gram /= self.n
         apart, product = sums / self.n
         y_mean, y_square = y_sums / self.n
@@ -287,6 +267,34 @@ class Data:
             np.fill_diagonal(gram, np.maximum(np.diag(gram), 0.0))
         gram += np.tril(gram, -1).T
         return Moments(mean, gram.T, product, y_mean, y_square)
+
+    def _products(self, point, offset):
+        """Return the sums of z zᵀ, (z, y z) and (y, y²), weighted.
+
+        z is x − point and y relative to the offset; of z zᵀ it is the lower triangle.
+        """
+        total = Gram(point)
+        for where in self._selections(max(BLOCK_ROWS, 4 * BLOCK // self.d)):
+            y = self.y[where] - offset
+            total.add(self._rows(where), y, self.weights(where))
+        lower, d = total.lower, self.d
+        gram = np.asfortranarray(np.tril(lower[:d, :d]))
+        return gram, lower[: d - 1 : -1, :d], lower[: d - 1 : -1, d]
+
+    def _products_by_blas(self, point, offset):
+        sums, y_sums = np.zeros((2, self.d)), np.zeros(2)
+        gram = np.zeros((self.d, self.d), order="F")
+        for where in self._selections(max(BLOCK_ROWS, 4 * BLOCK // self.d)):
+            block = self._dense(where)
+            if point.any():
+                block = block - point
+            s, root_block = self._weighting(where, block)
+            y = self.y[where] - offset
+            both = np.array([s, s * y])
+            sums += both @ block
+            y_sums += both @ y
+            gram = dsyrk(1.0, root_block.T, 1.0, gram, lower=1, overwrite_c=1)
+        return gram, sums, y_sums
 
     def factor(self, target, center):
         """Return the triangular Factor of (X, t), t = target(block of X, where)."""
@@ -319,8 +327,8 @@ class SparseData(Data):
         for where in self._selections(max(1, 4 * BLOCK // values_in_row)):
             yield self.X[where].astype(np.float64, copy=False), where
 
-    def _dense(self, where):
-        return self.X[where].toarray().astype(np.float64, copy=False)
+    def _rows(self, where):
+        return self.X[where].toarray()
 
     @classmethod
     def _block_moments(cls, block, s, weight):

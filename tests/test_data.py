@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from sklearn_gd._core.gram import Gram
 
 from sklearn_gd import _data
 from sklearn_gd._data import as_data
@@ -59,6 +60,42 @@ def test_sums_over_rows(container, weighted, blocks):
         assert_allclose(y_square, weights @ (y - 0.7) ** 2)
         R = data.factor(lambda block, where: y[where], center).R
         assert_allclose(R[:, :3].T @ R[:, :3], data.n * expected, atol=1e-11)
+
+
+@pytest.mark.parametrize("d", [1, 2, 9, 10, 11, 12, 13, 22, 40])
+@pytest.mark.parametrize("n", [1, 31, 32, 33, 100])
+def test_gram_of_any_shape(n, d):
+    rng = np.random.default_rng(0)
+    X, y, s = rng.normal(size=(n, d)), rng.normal(size=n), rng.uniform(size=n)
+    point = rng.normal(size=d)
+    for dtype in (np.float64, np.float32):
+        rows = X.astype(dtype)
+        total = Gram(point)
+        for some in (slice(None, n // 3), slice(n // 3, None)):
+            total.add(rows[some], y[some], s[some])
+        Z = np.column_stack([rows - point, y, np.ones(n)])
+        expected = np.tril(Z.T @ (s[:, None] * Z))
+        assert_allclose(np.tril(total.lower), expected, rtol=1e-13, atol=1e-13)
+
+
+def test_misuse_of_gram_is_refused():
+    X, y = np.ones((3, 2)), np.ones(3)
+    for wrong in [(X[:, :1].copy(), y, y), (X, y[:2], y), (X, y, y[:2])]:
+        with pytest.raises(ValueError, match="rows of 2 values"):
+            Gram(np.zeros(2)).add(*wrong)
+
+
+@pytest.mark.parametrize("center", [True, False])
+@pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.parametrize("weighted", [True, False])
+def test_many_columns_like_few(container, weighted, center, blocks, monkeypatch):
+    X, y, s = table(weighted)
+    X[:, 2] += 1e3
+    few = as_data(CONTAINERS[container](X), y, s).moments(center, 0.3)
+    monkeypatch.setattr(_data, "FEW_COLUMNS", 0)
+    many = as_data(CONTAINERS[container](X), y, s).moments(center, 0.3)
+    for one, other in zip(few, many, strict=True):
+        assert_allclose(one, other, rtol=1e-13, atol=1e-13)
 
 
 @pytest.mark.parametrize("weighted", [True, False])
