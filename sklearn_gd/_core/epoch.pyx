@@ -13,12 +13,12 @@ from libc.math cimport INFINITY, fabs, pow
 import numpy as np
 
 from sklearn_gd._core.losses cimport Loss
-from sklearn_gd._core.order cimport Order
+from sklearn_gd._core.order cimport Ahead, Order
 from sklearn_gd._core.penalties cimport Penalty
 from sklearn_gd._core.rows cimport Rows
 from sklearn_gd._core.rules cimport Descent, Rule
 
-cdef extern from "dense.h":
+cdef extern from "isa.h":
     void sgd_prefetch(const void* p) noexcept nogil
 
 cdef enum:
@@ -146,8 +146,9 @@ cdef class Problem:
     cdef Py_ssize_t visited
     # The rows in hand: their numbers, predictions, targets, weights, derivatives; those
     # to be asked for meanwhile; and the gradient of a batch.
-    cdef Py_ssize_t[::1] at
-    cdef Py_ssize_t[::1] ahead
+    cdef Py_ssize_t[:, ::1] room
+    cdef Py_ssize_t* at
+    cdef Ahead ahead
     cdef double[::1] f
     cdef double[::1] t
     cdef double[::1] u
@@ -187,7 +188,9 @@ cdef class Problem:
         self.offset = offset
         self.unit = unit
         self.visited = 0
-        self.at, self.ahead = np.empty((2, LAZY), dtype=np.intp)
+        self.room = np.empty((3, LAZY), dtype=np.intp)
+        self.at = &self.room[0, 0]
+        self.ahead.near, self.ahead.far = &self.room[1, 0], &self.room[2, 0]
         self.f, self.t, self.u, self.c = np.empty((4, LAZY))
         self.g = np.empty(rows.d + intercept)
 
@@ -255,15 +258,21 @@ cdef class Problem:
         self.heed_signals(count)
         return count
 
+    cdef inline void ask(self, const Py_ssize_t* at, Py_ssize_t count) noexcept nogil:
+        """Ask for what is known of these rows, except their values."""
+        cdef Py_ssize_t k
+        self.rows.locate(at, count)
+        for k in range(count):
+            sgd_prefetch(&self.y[at[k]])
+        if self.weighted:
+            for k in range(count):
+                sgd_prefetch(&self.s[at[k]])
+
     cdef inline Py_ssize_t take(self, Order order, Py_ssize_t need) except -1 nogil:
         """Take the next rows of an epoch, and ask for those after them."""
-        cdef Py_ssize_t asked, k
-        cdef Py_ssize_t count = order.take(need, &self.at[0], &self.ahead[0], &asked)
-        self.rows.prefetch(&self.ahead[0], asked)
-        for k in range(asked):
-            sgd_prefetch(&self.y[self.ahead[k]])
-            if self.weighted:
-                sgd_prefetch(&self.s[self.ahead[k]])
+        cdef Py_ssize_t count = order.take(need, self.at, &self.ahead)
+        self.ask(self.ahead.far, self.ahead.far_count)
+        self.rows.prefetch(self.ahead.near, self.ahead.near_count)
         self.heed_signals(count)
         return count
 
@@ -290,8 +299,8 @@ cdef class Problem:
         with nogil:
             while first < self.n:
                 count = self.pass_on(first)
-                total += self.look(&self.at[0], count, &w[0], 1.0)
-                self.add(&self.at[0], count, &g[0])
+                total += self.look(self.at, count, &w[0], 1.0)
+                self.add(self.at, count, &g[0])
                 first += count
             for j in range(g.shape[0]):
                 g[j] /= self.n
@@ -308,7 +317,7 @@ cdef class Problem:
         with nogil:
             while first < self.n:
                 count = self.pass_on(first)
-                total += self.look(&self.at[0], count, &w[0], a)
+                total += self.look(self.at, count, &w[0], a)
                 first += count
         return total / self.n + self.penalty.value(&w[0], self.rows.d)
 
@@ -369,6 +378,10 @@ cdef class Problem:
         if order.limit > self.rows.n:
             raise ValueError("order points outside the rows.")
         with nogil:
+            if order.near and order.position == 0:
+                # Nothing has asked for the first group.
+                self.ask(order.group, order.size)
+                self.rows.prefetch(order.group, order.size)
             if rule.lazy and alpha == 0.0 and self.rows.sparse and batch <= LAZY:
                 total = self.sparse_rule(rule, &w[0], order, batch, steps, mean)
             elif plain and self.rows.sparse and batch <= LAZY:
@@ -399,8 +412,8 @@ cdef class Problem:
                 count = self.take(order, min(self.rows_at_once(), batch - seen))
                 if count == 0:
                     break
-                total += self.look(&self.at[0], count, w, 1.0)
-                self.add(&self.at[0], count, g)
+                total += self.look(self.at, count, w, 1.0)
+                self.add(self.at, count, g)
                 seen += count
             if seen == 0:
                 return total
@@ -499,10 +512,16 @@ cdef class Problem:
         cdef Py_ssize_t d = self.rows.d
         cdef double alpha = self.penalty.alpha
         cdef double a = 1.0, sum_a = 0.0
+        cdef double one = 1.0 if self.intercept else 0.0
+        cdef double bias = w[d] if self.intercept else 0.0
+        cdef double sum_bias = 0.0
         cdef double total = 0.0
         cdef double eta, scale
         cdef Py_ssize_t count, first, size, k
         cdef const Py_ssize_t* at
+        cdef double* f
+        cdef double* t
+        cdef double* c
         cdef double[::1] lag
         with gil:
             lag = np.zeros(d if mean.wanted else 1)
@@ -510,11 +529,20 @@ cdef class Problem:
             count = self.take(order, max(1, RUN // batch) * batch)
             if count == 0:
                 break
+            self.aim(self.at, count)
             first = 0
             while first < count:
                 size = min(batch, count - first)
-                at = &self.at[first]
-                total += self.look(at, size, w, a)
+                at = self.at + first
+                c = &self.c[first]
+                f = &self.f[first]
+                t = &self.t[first]
+                self.rows.dot(at, size, w, f)
+                for k in range(size):
+                    f[k] = a * f[k] + bias
+                    c[k] = self.loss.derivative(t[k], f[k])
+                    if self.weighted:
+                        c[k] *= self.u[first + k]
                 eta = steps.next(size)
                 a *= 1.0 - eta * alpha
                 # The mean is a difference that loses as many digits as a has lost.
@@ -523,19 +551,21 @@ cdef class Problem:
                     a = 1.0
                 scale = -eta / (size * a)
                 for k in range(size):
-                    self.c[k] *= scale
-                    if self.intercept:
-                        w[d] += a * self.c[k]
-                self.rows.add(at, size, &self.c[0], w)
+                    c[k] *= scale
+                    bias += one * a * c[k]
+                self.rows.add(at, size, c, w)
                 if mean.wanted:
                     for k in range(size):
-                        self.c[k] *= sum_a
-                    self.rows.add(at, size, &self.c[0], &lag[0])
+                        c[k] *= sum_a
+                    self.rows.add(at, size, c, &lag[0])
                     mean.count += 1
-                    if self.intercept:
-                        mean.sum[d] += w[d]
+                    sum_bias += bias
                 sum_a += a
                 first += size
+            total += self.lose(count)
+        if self.intercept:
+            w[d] = bias
+            mean.sum[d] += sum_bias
         self.unscale(w, a, &sum_a, &lag[0], mean)
         return total
 
@@ -597,10 +627,10 @@ cdef class Problem:
                 at[touched] = d
                 touched += 1
                 g[d] = 0.0
-            total += self.look(&self.at[0], count, w, 1.0)
+            total += self.look(self.at, count, w, 1.0)
             for k in range(count):
                 self.c[k] /= count
-            self.add(&self.at[0], count, g)
+            self.add(self.at, count, g)
             rule.step_at(at, touched, w, g, eta)
             t += 1
             if mean.wanted:

@@ -2,6 +2,9 @@
    FMA; `have_avx2` tells them apart when the module is imported, so that a wheel runs on
    both. */
 
+#ifndef SGD_ISA_H
+#define SGD_ISA_H
+
 #if defined(__GNUC__)
 #define sgd_prefetch(p) __builtin_prefetch(p, 0, 2)
 #else
@@ -10,7 +13,7 @@
 
 #if defined(__GNUC__) && defined(__x86_64__)
 #define AVX2 __attribute__((target("avx2,fma")))
-static int have_avx2(void)
+static inline int have_avx2(void)
 {
     __builtin_cpu_init();
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
@@ -19,4 +22,6 @@ static int have_avx2(void)
 #else
 #define have_avx2() 0
 #define PICK(f) (f)
+#endif
+
 #endif

@@ -1,6 +1,14 @@
 from libc.stdint cimport uint64_t
 
 
+cdef struct Ahead:
+    # Rows soon to be used, which are worth asking for now, and rows of which it is
+    # time to ask where they lie.
+    Py_ssize_t* near
+    Py_ssize_t* far
+    Py_ssize_t near_count, far_count
+
+
 cdef class Order:
     cdef readonly Py_ssize_t n
     cdef readonly Py_ssize_t limit
@@ -19,8 +27,7 @@ cdef class Order:
         self,
         Py_ssize_t need,
         Py_ssize_t* at,
-        Py_ssize_t* ahead,
-        Py_ssize_t* count_ahead,
+        Ahead* ahead,
     ) noexcept nogil
     cdef void load(self) noexcept nogil
     cdef void shift(self) noexcept nogil

@@ -21,3 +21,4 @@ cdef class Rows:
     cdef void add_squares(self, Py_ssize_t i, double c, double* g) noexcept nogil
     cdef Py_ssize_t columns(self, Py_ssize_t i, Py_ssize_t* at) noexcept nogil
     cdef void prefetch(self, const Py_ssize_t* at, Py_ssize_t count) noexcept nogil
+    cdef void locate(self, const Py_ssize_t* at, Py_ssize_t count) noexcept nogil

@@ -8,8 +8,6 @@ float64. Virtual methods can't be fused, so each class picks the loop for its ty
 once, or by a branch that the processor predicts.
 """
 
-from cython cimport floating
-
 ctypedef double (*dot_t)(const void*, const double*, Py_ssize_t) noexcept nogil
 ctypedef void (*dot4_t)(
     const void**, const double*, Py_ssize_t, double*
@@ -39,9 +37,22 @@ cdef extern from "dense.h":
     add4_t add4_32 "PICK(add4_32)"
     void sgd_prefetch(const void* p) noexcept nogil
 
-ctypedef fused index_t:
-    int
-    long long
+ctypedef double (*csr_dot_t)(
+    const void*, const void*, Py_ssize_t, const double*
+) noexcept nogil
+ctypedef void (*csr_add_t)(
+    const void*, const void*, Py_ssize_t, double, double*
+) noexcept nogil
+
+cdef extern from "csr.h":
+    csr_dot_t csr_dot_64_32 "PICK(csr_dot_64_32)"
+    csr_dot_t csr_dot_64_64 "PICK(csr_dot_64_64)"
+    csr_dot_t csr_dot_32_32 "PICK(csr_dot_32_32)"
+    csr_dot_t csr_dot_32_64 "PICK(csr_dot_32_64)"
+    csr_add_t csr_add_64_32 "PICK(csr_add_64_32)"
+    csr_add_t csr_add_64_64 "PICK(csr_add_64_64)"
+    csr_add_t csr_add_32_32 "PICK(csr_add_32_32)"
+    csr_add_t csr_add_32_64 "PICK(csr_add_32_64)"
 
 cdef enum:
     LINE = 64
@@ -96,6 +107,9 @@ cdef class Rows:
 
     cdef void prefetch(self, const Py_ssize_t* at, Py_ssize_t count) noexcept nogil:
         """Ask for rows ahead of their use."""
+
+    cdef void locate(self, const Py_ssize_t* at, Py_ssize_t count) noexcept nogil:
+        """Ask for what ``prefetch`` of these rows will read."""
 
 
 cdef class DenseRows(Rows):
@@ -198,48 +212,18 @@ cdef class DenseRows(Rows):
             ask(<const char*>self.row(at[k]), self.bytes)
 
 
-cdef inline double csr_dot(
-    const floating* x, const index_t* at, Py_ssize_t size, const double* w
-) noexcept nogil:
-    cdef double sums[4]
-    cdef Py_ssize_t k, r
-    for r in range(4):
-        sums[r] = 0.0
-    for k in range(0, size - 3, 4):
-        for r in range(4):
-            sums[r] += x[k + r] * w[at[k + r]]
-    for k in range(size - size % 4, size):
-        sums[0] += x[k] * w[at[k]]
-    return (sums[0] + sums[1]) + (sums[2] + sums[3])
-
-
-cdef inline void csr_add(
-    const floating* x, const index_t* at, Py_ssize_t size, double c, double* g
-) noexcept nogil:
-    cdef Py_ssize_t k
-    for k in range(size):
-        g[at[k]] += c * x[k]
-
-
-cdef inline Py_ssize_t csr_columns(
-    const index_t* columns, Py_ssize_t size, Py_ssize_t* at
-) noexcept nogil:
-    cdef Py_ssize_t k
-    for k in range(size):
-        at[k] = columns[k]
-    return size
-
-
 cdef class CSRRows(Rows):
     """Rows of a CSR matrix whose indices were checked to lie inside it."""
 
     cdef object owner
-    cdef const double* x64
-    cdef const float* x32
-    cdef const int* at32
-    cdef const long long* at64
+    cdef const char* values
+    cdef const char* indices
+    cdef Py_ssize_t value_bytes
+    cdef Py_ssize_t index_bytes
     cdef const int* start32
     cdef const long long* start64
+    cdef csr_dot_t dot1
+    cdef csr_add_t add1
 
     def __init__(self, X):
         cdef const double[::1] view64
@@ -250,81 +234,81 @@ cdef class CSRRows(Rows):
         self.n, self.d = X.shape
         self.stored = X.nnz // max(1, self.n)
         self.sparse = True
-        self.x64 = NULL
-        self.x32 = NULL
-        self.at32 = self.start32 = NULL
-        self.at64 = self.start64 = NULL
-        if X.indices.dtype == "int32":
+        self.value_bytes = X.dtype.itemsize
+        self.index_bytes = X.indices.dtype.itemsize
+        self.start32 = NULL
+        self.start64 = NULL
+        self.values = self.indices = NULL
+        if self.index_bytes == 4:
             narrow = X.indptr
             self.start32 = &narrow[0]
         else:
             wide = X.indptr
             self.start64 = &wide[0]
+        if X.dtype == "float64" and self.index_bytes == 4:
+            self.dot1, self.add1 = csr_dot_64_32, csr_add_64_32
+        elif X.dtype == "float64":
+            self.dot1, self.add1 = csr_dot_64_64, csr_add_64_64
+        elif self.index_bytes == 4:
+            self.dot1, self.add1 = csr_dot_32_32, csr_add_32_32
+        else:
+            self.dot1, self.add1 = csr_dot_32_64, csr_add_32_64
         if X.nnz == 0:
             return
         if X.dtype == "float64":
             view64 = X.data
-            self.x64 = &view64[0]
+            self.values = <const char*>&view64[0]
         else:
             view32 = X.data
-            self.x32 = &view32[0]
-        if X.indices.dtype == "int32":
+            self.values = <const char*>&view32[0]
+        if self.index_bytes == 4:
             narrow = X.indices
-            self.at32 = &narrow[0]
+            self.indices = <const char*>&narrow[0]
         else:
             wide = X.indices
-            self.at64 = &wide[0]
+            self.indices = <const char*>&wide[0]
 
     cdef inline Py_ssize_t start(self, Py_ssize_t i) noexcept nogil:
         return self.start32[i] if self.start32 != NULL else self.start64[i]
 
-    cdef inline double dot_row(self, Py_ssize_t i, const double* w) noexcept nogil:
-        cdef Py_ssize_t k = self.start(i)
-        cdef Py_ssize_t size = self.start(i + 1) - k
-        if size == 0:
-            return 0.0
-        if self.x64 != NULL:
-            if self.at32 != NULL:
-                return csr_dot(self.x64 + k, self.at32 + k, size, w)
-            return csr_dot(self.x64 + k, self.at64 + k, size, w)
-        if self.at32 != NULL:
-            return csr_dot(self.x32 + k, self.at32 + k, size, w)
-        return csr_dot(self.x32 + k, self.at64 + k, size, w)
-
-    cdef inline void add_row(self, Py_ssize_t i, double c, double* g) noexcept nogil:
-        cdef Py_ssize_t k = self.start(i)
-        cdef Py_ssize_t size = self.start(i + 1) - k
-        if size == 0:
-            return
-        if self.x64 != NULL:
-            if self.at32 != NULL:
-                csr_add(self.x64 + k, self.at32 + k, size, c, g)
-            else:
-                csr_add(self.x64 + k, self.at64 + k, size, c, g)
-        elif self.at32 != NULL:
-            csr_add(self.x32 + k, self.at32 + k, size, c, g)
-        else:
-            csr_add(self.x32 + k, self.at64 + k, size, c, g)
-
     cdef void dot(
         self, const Py_ssize_t* at, Py_ssize_t count, const double* w, double* f
     ) noexcept nogil:
-        cdef Py_ssize_t k
+        cdef Py_ssize_t k, first, size
         for k in range(count):
-            f[k] = self.dot_row(at[k], w)
+            first = self.start(at[k])
+            size = self.start(at[k] + 1) - first
+            f[k] = self.dot1(
+                self.values + first * self.value_bytes,
+                self.indices + first * self.index_bytes,
+                size,
+                w,
+            )
 
     cdef void add(
         self, const Py_ssize_t* at, Py_ssize_t count, const double* c, double* g
     ) noexcept nogil:
-        cdef Py_ssize_t k
+        cdef Py_ssize_t k, first, size
         for k in range(count):
-            self.add_row(at[k], c[k], g)
+            first = self.start(at[k])
+            size = self.start(at[k] + 1) - first
+            self.add1(
+                self.values + first * self.value_bytes,
+                self.indices + first * self.index_bytes,
+                size,
+                c[k],
+                g,
+            )
 
     cdef inline double value(self, Py_ssize_t k) noexcept nogil:
-        return self.x64[k] if self.x64 != NULL else self.x32[k]
+        if self.value_bytes == 8:
+            return (<const double*>self.values)[k]
+        return (<const float*>self.values)[k]
 
     cdef inline Py_ssize_t column(self, Py_ssize_t k) noexcept nogil:
-        return self.at32[k] if self.at32 != NULL else self.at64[k]
+        if self.index_bytes == 4:
+            return (<const int*>self.indices)[k]
+        return (<const long long*>self.indices)[k]
 
     cdef double norm(self, Py_ssize_t i, const double* scale) noexcept nogil:
         cdef double total = 0.0
@@ -339,32 +323,28 @@ cdef class CSRRows(Rows):
             g[self.column(k)] += c * self.value(k) ** 2
 
     cdef Py_ssize_t columns(self, Py_ssize_t i, Py_ssize_t* at) noexcept nogil:
-        cdef Py_ssize_t k = self.start(i)
-        cdef Py_ssize_t size = self.start(i + 1) - k
-        if size == 0:
-            return 0
-        if self.at32 != NULL:
-            return csr_columns(self.at32 + k, size, at)
-        return csr_columns(self.at64 + k, size, at)
+        cdef Py_ssize_t first = self.start(i)
+        cdef Py_ssize_t size = self.start(i + 1) - first
+        cdef Py_ssize_t k
+        for k in range(size):
+            at[k] = self.column(first + k)
+        return size
 
     cdef void prefetch(self, const Py_ssize_t* at, Py_ssize_t count) noexcept nogil:
-        cdef Py_ssize_t row, k, size, width, index
-        cdef const char* values
-        cdef const char* columns
-        for row in range(count):
-            k = self.start(at[row])
-            size = self.start(at[row] + 1) - k
-            if size == 0:
-                continue
-            width = 8 if self.x64 != NULL else 4
-            index = 4 if self.at32 != NULL else 8
-            if width == 8:
-                values = <const char*>(self.x64 + k)
-            else:
-                values = <const char*>(self.x32 + k)
-            if index == 4:
-                columns = <const char*>(self.at32 + k)
-            else:
-                columns = <const char*>(self.at64 + k)
-            ask(values, size * width)
-            ask(columns, size * index)
+        cdef Py_ssize_t k, first, size
+        for k in range(count):
+            first = self.start(at[k])
+            size = self.start(at[k] + 1) - first
+            ask(self.values + first * self.value_bytes, size * self.value_bytes)
+            ask(self.indices + first * self.index_bytes, size * self.index_bytes)
+
+    cdef void locate(self, const Py_ssize_t* at, Py_ssize_t count) noexcept nogil:
+        cdef Py_ssize_t k
+        if self.start32 != NULL:
+            for k in range(count):
+                sgd_prefetch(self.start32 + at[k])
+                sgd_prefetch(self.start32 + at[k] + 1)
+        else:
+            for k in range(count):
+                sgd_prefetch(self.start64 + at[k])
+                sgd_prefetch(self.start64 + at[k] + 1)
