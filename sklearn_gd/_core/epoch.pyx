@@ -9,6 +9,7 @@ intercept if there is one.
 
 from cpython.exc cimport PyErr_CheckSignals
 from libc.math cimport INFINITY, fabs, pow
+from libc.string cimport memset
 
 import numpy as np
 
@@ -30,6 +31,7 @@ cdef enum:
     RUN = 8
     # The largest batch of sparse rows that is worth touching only its own columns.
     LAZY = 1024
+    LINE = 64
     # Values visited between two looks for Ctrl-C: about a millisecond.
     PATIENCE = 1 << 22
 
@@ -107,6 +109,101 @@ cdef class Mean:
             self.count += 1
             for j in range(self.sum.shape[0]):
                 self.sum[j] += w[j]
+
+
+cdef struct Column:
+    # The steps that a column has made, its number in the last batch that had it, and
+    # its w: together, in one line of the cache.
+    long long done, number
+    double w
+    double unused
+
+
+cdef class Touched:
+    """The coordinates that a batch of sparse rows has, numbered as they are met.
+
+    Their w and g lie side by side: the products of the batch stay in the nearest cache,
+    however many columns there are. Between batches, w is here.
+    """
+
+    cdef Rows rows
+    cdef Py_ssize_t columns, size
+    cdef bint intercept
+    cdef Py_ssize_t* at
+    cdef Py_ssize_t* missed
+    cdef double* w
+    cdef double* g
+    cdef Column* all
+    cdef long long[::1] numbers
+    cdef Py_ssize_t[:, ::1] at_room
+    cdef double[:, ::1] room
+    cdef double[::1] all_room
+
+    def __init__(self, Rows rows, bint intercept, const double[::1] w):
+        cdef Py_ssize_t j
+        self.rows = rows
+        self.intercept = intercept
+        self.numbers = np.empty(1, dtype=np.longlong)
+        self.at_room = np.empty((2, rows.d + 1), dtype=np.intp)
+        self.at, self.missed = &self.at_room[0, 0], &self.at_room[1, 0]
+        self.room = np.empty((2, rows.d + 1))
+        self.w, self.g = &self.room[0, 0], &self.room[1, 0]
+        self.all_room = np.zeros(4 * (rows.d + 3))
+        self.all = <Column*>((<size_t>&self.all_room[0] + LINE - 1) // LINE * LINE)
+        for j in range(w.shape[0]):
+            self.all[j].w = w[j]
+
+    cdef int gather(
+        self, const Py_ssize_t* rows, Py_ssize_t count, Py_ssize_t t
+    ) except -1 nogil:
+        """Number the coordinates of these rows, the intercept last, for step t."""
+        cdef Py_ssize_t held = self.rows.held(rows, count)
+        cdef Py_ssize_t size = 0
+        cdef Py_ssize_t* at = self.at
+        cdef Py_ssize_t* missed = self.missed
+        cdef double* w = self.w
+        cdef Column* column
+        cdef long long* numbers
+        cdef Py_ssize_t k, j
+        cdef bint new
+        if held > self.numbers.shape[0]:
+            with gil:
+                self.numbers = np.empty(2 * held, dtype=np.longlong)
+        numbers = &self.numbers[0]
+        self.rows.columns(rows, count, numbers)
+        for k in range(held):
+            # Without a branch, which would be guessed wrong now and then, and wait.
+            j = numbers[k]
+            column = &self.all[j]
+            new = column.done <= t
+            at[size], missed[size], w[size] = j, t - column.done, column.w
+            column.done = t + 1
+            column.number += new * (size - column.number)
+            numbers[k] = column.number
+            size += new
+        self.columns = size
+        if self.intercept:
+            at[size], w[size] = self.rows.d, self.all[self.rows.d].w
+            size += 1
+        memset(self.g, 0, size * sizeof(double))
+        self.size = size
+        return 0
+
+    cdef void gather_all(self, Py_ssize_t t) noexcept nogil:
+        """Number all columns as they lie, for what they have missed before step t."""
+        cdef Py_ssize_t j
+        for j in range(self.rows.d):
+            self.at[j] = j
+            self.missed[j] = t - self.all[j].done
+            self.w[j] = self.all[j].w
+            self.all[j].done = t
+        self.columns = self.size = self.rows.d
+
+    cdef void scatter(self) noexcept nogil:
+        """Let what is gathered go back to its place."""
+        cdef Py_ssize_t k
+        for k in range(self.size):
+            self.all[self.at[k]].w = self.w[k]
 
 
 cdef class Problem:
@@ -371,19 +468,22 @@ cdef class Problem:
         cdef double total
         cdef double alpha = self.penalty.alpha
         cdef bint plain = type(rule) is Descent and self.penalty.is_scaling
+        cdef Touched part = None
         self.check(w)
         self.check(mean.sum)
         if rule.size != w.shape[0]:
             raise ValueError("The rule was made for another number of coordinates.")
         if order.limit > self.rows.n:
             raise ValueError("order points outside the rows.")
+        if rule.lazy and alpha == 0.0 and self.rows.sparse and batch <= LAZY:
+            part = Touched(self.rows, self.intercept, w)
         with nogil:
-            if order.near and order.position == 0:
+            if order.near and order.position == 0 and order.coming_size > 0:
                 # Nothing has asked for the first group.
                 self.ask(order.group, order.size)
                 self.rows.prefetch(order.group, order.size)
-            if rule.lazy and alpha == 0.0 and self.rows.sparse and batch <= LAZY:
-                total = self.sparse_rule(rule, &w[0], order, batch, steps, mean)
+            if part is not None:
+                total = self.sparse_rule(rule, part, &w[0], order, batch, steps, mean)
             elif plain and self.rows.sparse and batch <= LAZY:
                 total = self.sparse_descent(&w[0], order, batch, steps, mean)
             elif plain and not self.rows.sparse and batch == 1:
@@ -572,6 +672,7 @@ cdef class Problem:
     cdef double sparse_rule(
         self,
         Rule rule,
+        Touched part,
         double* w,
         Order order,
         Py_ssize_t batch,
@@ -584,59 +685,57 @@ cdef class Problem:
         A column has missed the steps since ``done``. It has made them with the step η
         that they had: before η changes, all columns catch up.
         """
-        cdef Py_ssize_t d = self.rows.d
-        cdef double* g = &self.g[0]
         cdef double total = 0.0
         cdef double eta = 0.0, before = 0.0
         cdef double* sums = &mean.sum[0] if mean.wanted else NULL
-        cdef Py_ssize_t count, k, c, j, columns, touched
+        cdef Py_ssize_t count, k
         cdef Py_ssize_t t = 0
-        cdef Py_ssize_t[:, ::1] room
-        with gil:
-            room = np.zeros((4, rule.size), dtype=np.intp)
-        cdef Py_ssize_t* done = &room[0, 0]
-        cdef Py_ssize_t* at = &room[1, 0]
-        cdef Py_ssize_t* missed = &room[2, 0]
-        cdef Py_ssize_t* row = &room[3, 0]
         while True:
             count = self.take(order, batch)
             if count > 0:
                 eta = steps.next(count)
             if eta != before or count == 0:
-                for j in range(d):
-                    at[j] = j
-                    missed[j] = t - done[j]
-                    done[j] = t
-                rule.skip_at(at, missed, d, w, before, sums)
+                part.gather_all(t)
+                rule.skip_at(part.at, part.missed, part.size, part.w, before, sums)
+                part.scatter()
                 before = eta
             if count == 0:
-                return total
-            touched = 0
-            for k in range(count):
-                columns = self.rows.columns(self.at[k], row)
-                for c in range(columns):
-                    j = row[c]
-                    if done[j] <= t:
-                        at[touched] = j
-                        missed[touched] = t - done[j]
-                        touched += 1
-                        done[j] = t + 1
-                        g[j] = 0.0
-            rule.skip_at(at, missed, touched, w, eta, sums)
-            if self.intercept:
-                at[touched] = d
-                touched += 1
-                g[d] = 0.0
-            total += self.look(self.at, count, w, 1.0)
-            for k in range(count):
-                self.c[k] /= count
-            self.add(self.at, count, g)
-            rule.step_at(at, touched, w, g, eta)
+                break
+            part.gather(self.at, count, t)
+            rule.skip_at(part.at, part.missed, part.columns, part.w, eta, sums)
+            total += self.look_at_part(count, part)
+            rule.step_at(part.at, part.size, part.w, part.g, eta)
+            part.scatter()
             t += 1
             if mean.wanted:
                 mean.count += 1
-                for k in range(touched):
-                    sums[at[k]] += w[at[k]]
+                for k in range(part.size):
+                    sums[part.at[k]] += part.w[k]
+        for k in range(rule.size):
+            w[k] = part.all[k].w
+        return total
+
+    cdef inline double look_at_part(
+        self, Py_ssize_t count, Touched part
+    ) noexcept nogil:
+        """Return the sum of the losses of the rows in hand, and make part.g the
+        gradient of their mean."""
+        cdef const long long* numbers = &part.numbers[0]
+        cdef double total
+        cdef Py_ssize_t k
+        self.rows.dot_by(self.at, count, numbers, part.w, &self.f[0])
+        if self.intercept:
+            for k in range(count):
+                self.f[k] += part.w[part.columns]
+        self.aim(self.at, count)
+        total = self.lose(count)
+        for k in range(count):
+            self.c[k] /= count
+        self.rows.add_by(self.at, count, numbers, &self.c[0], part.g)
+        if self.intercept:
+            for k in range(count):
+                part.g[part.columns] += self.c[k]
+        return total
 
     cdef void unscale(
         self, double* w, double a, double* sum_a, double* lag, Mean mean

@@ -19,6 +19,25 @@ cdef class Rows:
     ) noexcept nogil
     cdef double norm(self, Py_ssize_t i, const double* scale) noexcept nogil
     cdef void add_squares(self, Py_ssize_t i, double c, double* g) noexcept nogil
-    cdef Py_ssize_t columns(self, Py_ssize_t i, Py_ssize_t* at) noexcept nogil
+    cdef Py_ssize_t held(self, const Py_ssize_t* at, Py_ssize_t count) noexcept nogil
+    cdef void columns(
+        self, const Py_ssize_t* at, Py_ssize_t count, long long* columns
+    ) noexcept nogil
+    cdef void dot_by(
+        self,
+        const Py_ssize_t* at,
+        Py_ssize_t count,
+        const long long* numbers,
+        const double* w,
+        double* f,
+    ) noexcept nogil
+    cdef void add_by(
+        self,
+        const Py_ssize_t* at,
+        Py_ssize_t count,
+        const long long* numbers,
+        const double* c,
+        double* g,
+    ) noexcept nogil
     cdef void prefetch(self, const Py_ssize_t* at, Py_ssize_t count) noexcept nogil
     cdef void locate(self, const Py_ssize_t* at, Py_ssize_t count) noexcept nogil

@@ -101,9 +101,37 @@ cdef class Rows:
     cdef void add_squares(self, Py_ssize_t i, double c, double* g) noexcept nogil:
         """g_j ← g_j + c x_ij²."""
 
-    cdef Py_ssize_t columns(self, Py_ssize_t i, Py_ssize_t* at) noexcept nogil:
-        """Write the columns that row i has in memory, and return how many."""
+    # Sparse rows can also be multiplied with vectors that have only the columns they
+    # have in memory, under new numbers.
+
+    cdef Py_ssize_t held(self, const Py_ssize_t* at, Py_ssize_t count) noexcept nogil:
+        """How many values these rows have in memory."""
         return 0
+
+    cdef void columns(
+        self, const Py_ssize_t* at, Py_ssize_t count, long long* columns
+    ) noexcept nogil:
+        """Write the column of each value in memory, row after row."""
+
+    cdef void dot_by(
+        self,
+        const Py_ssize_t* at,
+        Py_ssize_t count,
+        const long long* numbers,
+        const double* w,
+        double* f,
+    ) noexcept nogil:
+        """``dot``, where ``numbers`` are in the place of ``columns``."""
+
+    cdef void add_by(
+        self,
+        const Py_ssize_t* at,
+        Py_ssize_t count,
+        const long long* numbers,
+        const double* c,
+        double* g,
+    ) noexcept nogil:
+        """``add``, where ``numbers`` are in the place of ``columns``."""
 
     cdef void prefetch(self, const Py_ssize_t* at, Py_ssize_t count) noexcept nogil:
         """Ask for rows ahead of their use."""
@@ -200,12 +228,6 @@ cdef class DenseRows(Rows):
     cdef void add_squares(self, Py_ssize_t i, double c, double* g) noexcept nogil:
         self.add_squares1(self.row(i), c, g, self.d)
 
-    cdef Py_ssize_t columns(self, Py_ssize_t i, Py_ssize_t* at) noexcept nogil:
-        cdef Py_ssize_t j
-        for j in range(self.d):
-            at[j] = j
-        return self.d
-
     cdef void prefetch(self, const Py_ssize_t* at, Py_ssize_t count) noexcept nogil:
         cdef Py_ssize_t k
         for k in range(count):
@@ -224,6 +246,8 @@ cdef class CSRRows(Rows):
     cdef const long long* start64
     cdef csr_dot_t dot1
     cdef csr_add_t add1
+    cdef csr_dot_t dot_by1
+    cdef csr_add_t add_by1
 
     def __init__(self, X):
         cdef const double[::1] view64
@@ -253,6 +277,10 @@ cdef class CSRRows(Rows):
             self.dot1, self.add1 = csr_dot_32_32, csr_add_32_32
         else:
             self.dot1, self.add1 = csr_dot_32_64, csr_add_32_64
+        if X.dtype == "float64":
+            self.dot_by1, self.add_by1 = csr_dot_64_64, csr_add_64_64
+        else:
+            self.dot_by1, self.add_by1 = csr_dot_32_64, csr_add_32_64
         if X.nnz == 0:
             return
         if X.dtype == "float64":
@@ -322,13 +350,56 @@ cdef class CSRRows(Rows):
         for k in range(self.start(i), self.start(i + 1)):
             g[self.column(k)] += c * self.value(k) ** 2
 
-    cdef Py_ssize_t columns(self, Py_ssize_t i, Py_ssize_t* at) noexcept nogil:
-        cdef Py_ssize_t first = self.start(i)
-        cdef Py_ssize_t size = self.start(i + 1) - first
+    cdef Py_ssize_t held(self, const Py_ssize_t* at, Py_ssize_t count) noexcept nogil:
+        cdef Py_ssize_t total = 0
         cdef Py_ssize_t k
-        for k in range(size):
-            at[k] = self.column(first + k)
-        return size
+        for k in range(count):
+            total += self.start(at[k] + 1) - self.start(at[k])
+        return total
+
+    cdef void columns(
+        self, const Py_ssize_t* at, Py_ssize_t count, long long* columns
+    ) noexcept nogil:
+        cdef Py_ssize_t k, p
+        cdef Py_ssize_t done = 0
+        for k in range(count):
+            for p in range(self.start(at[k]), self.start(at[k] + 1)):
+                columns[done] = self.column(p)
+                done += 1
+
+    cdef void dot_by(
+        self,
+        const Py_ssize_t* at,
+        Py_ssize_t count,
+        const long long* numbers,
+        const double* w,
+        double* f,
+    ) noexcept nogil:
+        cdef Py_ssize_t k, first, size
+        for k in range(count):
+            first = self.start(at[k])
+            size = self.start(at[k] + 1) - first
+            f[k] = self.dot_by1(
+                self.values + first * self.value_bytes, numbers, size, w
+            )
+            numbers += size
+
+    cdef void add_by(
+        self,
+        const Py_ssize_t* at,
+        Py_ssize_t count,
+        const long long* numbers,
+        const double* c,
+        double* g,
+    ) noexcept nogil:
+        cdef Py_ssize_t k, first, size
+        for k in range(count):
+            first = self.start(at[k])
+            size = self.start(at[k] + 1) - first
+            self.add_by1(
+                self.values + first * self.value_bytes, numbers, size, c[k], g
+            )
+            numbers += size
 
     cdef void prefetch(self, const Py_ssize_t* at, Py_ssize_t count) noexcept nogil:
         cdef Py_ssize_t k, first, size

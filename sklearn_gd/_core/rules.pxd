@@ -45,7 +45,6 @@ cdef class Adaptive(Rule):
     cdef public double[::1] eps
     cdef public double[::1] cap
     cdef readonly double given_eps
-    cdef inline double effective(self, Py_ssize_t j, double eta) noexcept nogil
 
 
 @cython.final

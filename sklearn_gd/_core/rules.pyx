@@ -12,7 +12,7 @@ table of textbook loops.
 """
 
 cimport cython
-from libc.math cimport fabs, fmax, fmin, pow, sqrt
+from libc.math cimport fabs, fmax, pow, sqrt
 
 import numpy as np
 
@@ -41,7 +41,10 @@ cdef class Rule:
         const double* g,
         double eta,
     ) noexcept nogil:
-        """Make one step on the coordinates ``at``, or the first ``count`` if NULL."""
+        """Make one step on the coordinates ``at``, or the first ``count`` if NULL.
+
+        w_k and g_k are those of coordinate at_k.
+        """
 
     cdef void skip_at(
         self,
@@ -53,7 +56,10 @@ cdef class Rule:
         double* total,
     ) noexcept nogil:
         """Make the steps that the coordinates ``at`` have missed, with g = 0, and add
-        the sum of their iterates to ``total``, unless it is NULL."""
+        the sum of their iterates to ``total``, unless it is NULL.
+
+        w_k is that of coordinate at_k; ``total`` has all coordinates.
+        """
 
     cdef void follow(self, const double* w) noexcept nogil:
         """Take note of an iterate that a step over all rows led to."""
@@ -110,7 +116,7 @@ cdef inline void move(
             w[k] -= rule.change(k, g[k], eta)
     else:
         for k in range(count):
-            w[at[k]] -= rule.change(at[k], g[at[k]], eta)
+            w[k] -= rule.change(at[k], g[k], eta)
 
 
 @cython.final
@@ -157,7 +163,7 @@ cdef inline void add_still(
     cdef Py_ssize_t k
     if total != NULL:
         for k in range(count):
-            total[at[k]] += missed[k] * w[at[k]]
+            total[at[k]] += missed[k] * w[k]
 
 
 @cython.final
@@ -211,8 +217,8 @@ cdef class Momentum(Rule):
             decay = powered(self.powers, self.momentum, missed[k])
             m = eta * self.m[j] * series
             if total != NULL:
-                total[j] += missed[k] * (w[j] - m) + m * series * (1.0 - decay)
-            w[j] -= m * (1.0 - decay)
+                total[j] += missed[k] * (w[k] - m) + m * series * (1.0 - decay)
+            w[k] -= m * (1.0 - decay)
             self.m[j] *= decay
 
     def restart(self):
@@ -241,10 +247,6 @@ cdef class Adaptive(Rule):
         self.cap = np.full(size, np.inf)
         self.given_eps = eps
 
-    cdef inline double effective(self, Py_ssize_t j, double eta) noexcept nogil:
-        """η / √(G + ε) of coordinate j."""
-        return eta * fmin(self.reach[j] / sqrt(self.G[j] + self.eps[j]), self.cap[j])
-
     cdef void follow(self, const double* w) noexcept nogil:
         cdef Py_ssize_t j
         if self.start is not None:
@@ -257,6 +259,14 @@ cdef class Adaptive(Rule):
         self.G = np.where(np.isfinite(G), G, 0.0)
 
 
+# Not a method, which would be virtual: ``Adaptive`` is not final.
+cdef inline double effective(Adaptive rule, Py_ssize_t j, double eta) noexcept nogil:
+    """η / √(G + ε) of coordinate j."""
+    cdef double factor = rule.reach[j] / sqrt(rule.G[j] + rule.eps[j])
+    # The smaller; fmin would be a call.
+    return eta * (factor if factor < rule.cap[j] else rule.cap[j])
+
+
 @cython.final
 cdef class AdaGrad(Adaptive):
     """G ← G + g²;  w ← w − η g / √(G + ε).
@@ -266,7 +276,7 @@ cdef class AdaGrad(Adaptive):
 
     cdef inline double change(self, Py_ssize_t j, double g, double eta) noexcept nogil:
         self.G[j] += g * g
-        return self.effective(j, eta) * g
+        return effective(self, j, eta) * g
 
     cdef void step_at(
         self,
@@ -305,7 +315,7 @@ cdef class RMSprop(Adaptive):
 
     cdef inline double change(self, Py_ssize_t j, double g, double eta) noexcept nogil:
         self.G[j] = self.rho * self.G[j] + (1.0 - self.rho) * g * g
-        return self.effective(j, eta) * g
+        return effective(self, j, eta) * g
 
     cdef void step_at(
         self,
