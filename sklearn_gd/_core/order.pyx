@@ -23,9 +23,9 @@ cdef enum:
     SMALL = 1 << 17
     # Values of a group that has fewer tiles for it: two groups are in cache together.
     ROOM = 1 << 16
-    # Values of a group, above which it does not stay there.
-    LARGE = 1 << 17
-    # Rows that are asked for ahead within a group that is too large.
+    # Values of a row, above which a group ahead of its use drives out what is in use.
+    LONG = 40
+    # Long rows that are asked for ahead within a group.
     AHEAD = 8
 
 
@@ -85,7 +85,7 @@ cdef class Order:
             self.group_tiles = max(1, tiles)
         if stored is None:
             stored = d
-        self.near = self.group_tiles * TILE * stored <= LARGE
+        self.near = stored <= LONG or n * d < SMALL
         self.tiles = np.arange(tiles)
         self.room = np.empty((2, self.group_tiles * TILE), dtype=np.intp)
         self.group, self.coming = &self.room[0, 0], &self.room[1, 0]
