@@ -34,17 +34,17 @@ class Moments(NamedTuple):
         The means of the columns, or 0 where nothing is centred.
     gram : ndarray of shape (d, d)
         The Gram matrix of the centred columns, over n.
-    product : ndarray of shape (d,)
-        Their products with y − offset, over n.
-    y_mean, y_square : float
+    product : ndarray of shape (k, d)
+        Their products with each of k targets y − offset, over n.
+    y_mean, y_square : ndarray of shape (k,)
         The means of y − offset and of its square.
     """
 
     mean: np.ndarray
     gram: np.ndarray
     product: np.ndarray
-    y_mean: float
-    y_square: float
+    y_mean: np.ndarray
+    y_square: np.ndarray
 
 
 def as_data(X, y, sample_weight=None):
@@ -54,7 +54,8 @@ def as_data(X, y, sample_weight=None):
     ----------
     X : ndarray or CSR of shape (n, d), float64 or float32, C order
         A CSR matrix with repeated entries is copied to sum them.
-    y : ndarray of shape (n,)
+    y : ndarray of shape (n,) or (n, k)
+        k targets are copied, unless they lie one behind the other.
     sample_weight : ndarray of shape (n,), default=None
         Non-negative, not all zero.
 
@@ -63,13 +64,13 @@ def as_data(X, y, sample_weight=None):
     ValueError
         If the indices of a CSR matrix point outside it.
     """
-    y = np.ascontiguousarray(y)
+    Y = np.ascontiguousarray(y[None] if y.ndim == 1 else y.T)
     if sample_weight is not None:
         sample_weight = np.ascontiguousarray(sample_weight)
     if sparse.issparse(X):
         X = _checked_csr(X)
-        return SparseData(X, CSRRows(X), y, sample_weight)
-    return Data(X, DenseRows(X), y, sample_weight)
+        return SparseData(X, CSRRows(X), Y, sample_weight)
+    return Data(X, DenseRows(X), Y, sample_weight)
 
 
 def _checked_csr(X):
@@ -101,38 +102,49 @@ class Data:
     X : ndarray of shape (n, d)
     rows : Rows
         The same rows for the compiled loop.
-    y : ndarray of shape (n,)
-        Targets.
+    Y : ndarray of shape (k, n)
+        Targets, one a row.
     s : ndarray of shape (n,) or None
         Weights of any scale; None is 1.
+    held : ndarray of int, default=None
+        Rows that do not count, whatever their weights: they are held out.
 
     Attributes
     ----------
     n : int
-        The number of rows with a positive weight: the others do not count.
+        The number of rows that count: those of positive weight that aren't held out.
     unit : float
         What the weights are divided by wherever they are used, which makes the mean of
         the n positive ones 1.
     kept : ndarray of int or None
-        The rows with a positive weight, None for all.
+        The rows that count, None for all.
     """
 
     # The Gram matrix of centred columns loses (mean/deviation) to this power.
     lost_to_means = 1
 
-    def __init__(self, X, rows, y, s):
+    def __init__(self, X, rows, Y, s, held=None):
         self.X = X
         self.rows = rows
-        self.y = y
+        self.Y = Y
         self.s = s
-        self.n, self.unit, self.kept = len(y), 1.0, None
+        self.held = held
+        self.n, self.unit, self.kept = Y.shape[1], 1.0, None
+        counts = None if s is None else s > 0
+        if held is not None:
+            counts = np.ones(self.n, dtype=bool) if counts is None else counts
+            counts[held] = False
+        if counts is not None:
+            self.n = np.count_nonzero(counts)
+            if self.n < len(counts):
+                self.kept = np.flatnonzero(counts)
         if s is not None:
-            positive = s > 0
-            self.n = np.count_nonzero(positive)
-            if self.n < len(y):
-                self.kept = np.flatnonzero(positive)
             largest = s.max()  # of which fractions are summed, so as not to overflow
             self.unit = largest * (self._sum(lambda w: w / largest, s) / self.n)
+
+    def without(self, held):
+        """Return the same data with these rows held out."""
+        return type(self)(self.X, self.rows, self.Y, self.s, held)
 
     @property
     def d(self):
@@ -145,12 +157,34 @@ class Data:
     def weights(self, where):
         """Return the weights of these rows, the mean of all being 1."""
         if self.s is None:
-            return np.ones(len(self.y[where]))
+            return np.ones(len(self.Y[0, where]))
         return self.s[where] / self.unit
 
-    def mean(self, function):
-        """Return the weighted mean of a function of y."""
-        return self._sum(function, self.y, self.weights) / self.n
+    def mean(self, function, y):
+        """Return the weighted mean of a function of y, a value a row."""
+        return self._sum(function, y, self.weights) / self.n
+
+    def loss_means(self, loss, y, constant):
+        """Return the means of ℓ, ℓ′ and ℓ′² at a constant prediction."""
+        total = np.zeros(3)
+        for where in self._selections(BLOCK):
+            s, t = self.weights(where), np.ascontiguousarray(y[where])
+            total += loss.sums(t, np.full(len(t), constant), s)
+        return total / self.n
+
+    def range(self, y):
+        """Return the least and the largest y of the rows that count."""
+        ends = [(y[where].min(), y[where].max()) for where in self._selections(BLOCK)]
+        return min(low for low, _ in ends), max(high for _, high in ends)
+
+    def predict(self, coefficients, intercept, where):
+        """Return X w + b of these rows."""
+        f = np.empty(len(where))
+        step = max(BLOCK_ROWS, BLOCK // self.d)
+        for first in range(0, len(where), step):
+            some = slice(first, first + step)
+            f[some] = self.X[where[some]] @ coefficients
+        return f + intercept
 
     def _sum(self, function, values, weights=None):
         total = 0.0
@@ -200,6 +234,15 @@ class Data:
         mean = s @ block / weight
         return mean, s @ (block - mean) ** 2 / weight
 
+    def thinned(self, count):
+        """Return about ``count`` of the rows, evenly spaced, as Data of their own."""
+        step = max(1, self.n // count)
+        if step == 1:
+            return self
+        kept = np.arange(0, self.n, step) if self.kept is None else self.kept[::step]
+        s = None if self.s is None else self.s[kept]
+        return as_data(self.X[kept], self.Y[:, kept].T, s)
+
     def sample(self, count):
         """Return about ``count`` rows in float64, evenly spaced, and their weights."""
         step = max(1, self.n // count)
@@ -216,10 +259,11 @@ class Data:
         """How many passes over X, of a product and its transpose, moments cost."""
         return 1 + self.d // 50
 
-    def _weighting(self, where, block):
-        """Return the weights of a block, and the block times their roots."""
-        s = self.weights(where)
-        return s, np.sqrt(s)[:, None] * block if self._is_weighted else block
+    def _by_roots(self, s, block, weighted):
+        """Return a block times the roots of its weights."""
+        if weighted or self._is_weighted:
+            return np.sqrt(s)[:, None] * block
+        return block
 
     @cached_property
     def _is_weighted(self):
@@ -227,8 +271,8 @@ class Data:
             return False
         return np.ptp(self.s if self.kept is None else self.s[self.kept]) > 0.0
 
-    def moments(self, center, offset=0.0):
-        """Return the Moments of X and y − offset, in one pass.
+    def moments(self, center, offsets=None):
+        """Return the Moments of X and the targets y − offset, in one pass.
 
         Squares are summed about 0, or about the means of a few rows where those are
         far from 0: only a column whose first rows say little of the others, as in
@@ -238,63 +282,85 @@ class Data:
         ----------
         center : bool
             Whether the columns are to be centred.
-        offset : float
+        offsets : ndarray of shape (k,), default=None
+            None is 0.
         """
+        if offsets is None:
+            offsets = np.zeros(len(self.Y))
         if not center:
-            return self._moments_about(np.zeros(self.d), center, offset)
+            return self._moments_about(np.zeros(self.d), center, offsets)
         block = next(self.blocks())[0][:BLOCK_ROWS]
         mean = block.mean(axis=0)
         point = np.where(np.abs(mean) > FAR * block.std(axis=0), mean, 0.0)
-        moments = self._moments_about(point, center, offset)
+        moments = self._moments_about(point, center, offsets)
         apart = np.abs(moments.mean - point)
         near = apart <= FAR * np.sqrt(np.diag(moments.gram))
         if not (near | (apart <= 16 * EPS * np.abs(moments.mean))).all():
-            moments = self._moments_about(moments.mean, center, offset)
+            moments = self._moments_about(moments.mean, center, offsets)
         return moments
 
-    def _moments_about(self, point, center, offset):
-        few = self.d <= FEW_COLUMNS
-        compute = self._products if few else self._products_by_blas
-        gram, sums, y_sums = compute(point, offset)
+    def _moments_about(self, point, center, offsets):
+        gram, sums, y_sums = self._products(point, offsets)
         gram /= self.n
-        apart, product = sums / self.n
+        apart, product = sums[0] / self.n, sums[1:] / self.n
         y_mean, y_square = y_sums / self.n
         mean = np.zeros(self.d)
         if center:
             mean = point + apart
-            product -= apart * y_mean
+            product -= np.outer(y_mean, apart)
             gram = dsyrk(-1.0, apart[:, None], 1.0, gram, lower=1, overwrite_c=1)
             np.fill_diagonal(gram, np.maximum(np.diag(gram), 0.0))
         gram += np.tril(gram, -1).T
         return Moments(mean, gram.T, product, y_mean, y_square)
 
-    def _products(self, point, offset):
-        """Return the sums of z zᵀ, (z, y z) and (y, y²), weighted.
+    def _products(self, point, offsets, weights=None):
+        """Return the sums of z zᵀ, (z, y z …) and (y …, y² …), weighted.
 
-        z is x − point and y relative to the offset; of z zᵀ it is the lower triangle.
+        z is x − point, and y the targets relative to their offsets; of z zᵀ it is the
+        lower triangle. ``weights`` are those of the rows that count, if others.
         """
-        total = Gram(point)
+        few = self.d <= FEW_COLUMNS
+        total = Gram(point) if few else None
+        gram = None if few else np.zeros((self.d, self.d), order="F")
+        k = len(offsets)
+        sums, y_sums = np.zeros((1 + k, self.d)), np.zeros((2, k))
+        begun = 0
         for where in self._selections(max(BLOCK_ROWS, 4 * BLOCK // self.d)):
-            y = self.y[where] - offset
-            total.add(self._rows(where), y, self.weights(where))
-        lower, d = total.lower, self.d
-        gram = np.asfortranarray(np.tril(lower[:d, :d]))
-        return gram, lower[: d - 1 : -1, :d], lower[: d - 1 : -1, d]
-
-    def _products_by_blas(self, point, offset):
-        sums, y_sums = np.zeros((2, self.d)), np.zeros(2)
-        gram = np.zeros((self.d, self.d), order="F")
-        for where in self._selections(max(BLOCK_ROWS, 4 * BLOCK // self.d)):
-            block = self._dense(where)
-            if point.any():
-                block = block - point
-            s, root_block = self._weighting(where, block)
-            y = self.y[where] - offset
-            both = np.array([s, s * y])
-            sums += both @ block
-            y_sums += both @ y
-            gram = dsyrk(1.0, root_block.T, 1.0, gram, lower=1, overwrite_c=1)
+            Y = self.Y[:k, where] - offsets[:, None]
+            if weights is None:
+                s = self.weights(where)
+            else:
+                s = weights[begun : begun + Y.shape[1]]
+            begun += Y.shape[1]
+            y_sums += (Y @ s, Y**2 @ s)
+            if few:
+                total.add(self._rows(where), np.ascontiguousarray(Y[0]), s)
+            if not few or k > 1:
+                block = self._dense(where)
+                if point.any():
+                    block = block - point
+                sums += np.vstack([s, s * Y]) @ block
+            if not few:
+                root_block = self._by_roots(s, block, weights is not None)
+                gram = dsyrk(1.0, root_block.T, 1.0, gram, lower=1, overwrite_c=1)
+        if few:
+            lower, d = total.lower, self.d
+            gram = np.asfortranarray(np.tril(lower[:d, :d]))
+            sums[0], sums[1] = lower[d + 1, :d], lower[d, :d]
         return gram, sums, y_sums
+
+    def gram(self, weights, point):
+        """Return the means of v, v z and v z zᵀ, z = x − point, for weights v.
+
+        Parameters
+        ----------
+        weights : ndarray of shape (n,)
+            v, one for each row that counts.
+        point : ndarray of shape (d,)
+        """
+        gram, sums, _ = self._products(point, np.zeros(1), weights)
+        gram += np.tril(gram, -1).T
+        return weights.mean(), sums[0] / self.n, gram / self.n
 
     def factor(self, target, center):
         """Return the triangular Factor of (X, t), t = target(block of X, where)."""
@@ -323,7 +389,7 @@ class SparseData(Data):
 
     def thin_blocks(self):
         """Yield (block of X as CSR in float64, where its rows are)."""
-        values_in_row = max(1, self.X.nnz // len(self.y))
+        values_in_row = max(1, self.X.nnz // self.X.shape[0])
         for where in self._selections(max(1, 4 * BLOCK // values_in_row)):
             yield self.X[where].astype(np.float64, copy=False), where
 
@@ -351,33 +417,53 @@ class SparseData(Data):
     def gram_passes(self):
         if self._has_few_zeros:
             return super().gram_passes
-        return 1 + 5 * self.X.nnz // len(self.y)
+        return 1 + 5 * self.X.nnz // self.X.shape[0]
 
-    def moments(self, center, offset=0.0):
+    def moments(self, center, offsets=None):
         """Return the Moments of X and y − offset, centred after the products."""
         if self._has_few_zeros:
-            return super().moments(center, offset)
-        d = self.d
-        sums, product, gram = np.zeros(d), np.zeros(d), np.zeros((d, d))
-        y_sum = y_square = 0.0
+            return super().moments(center, offsets)
+        if offsets is None:
+            offsets = np.zeros(len(self.Y))
+        gram, sums, y_sums = self._products(np.zeros(self.d), offsets)
+        y_mean, y_square = y_sums / self.n
+        gram /= self.n
+        mean = np.zeros(self.d)
+        if center:
+            mean = sums[0] / self.n
+            gram -= np.outer(mean, mean)
+        product = sums[1:] / self.n - np.outer(y_mean, mean)
+        return Moments(mean, gram, product, y_mean, y_square)
+
+    def _products(self, point, offsets, weights=None):
+        if self._has_few_zeros:
+            return super()._products(point, offsets, weights)
+        d, k = self.d, len(offsets)
+        sums, y_sums, gram = np.zeros((1 + k, d)), np.zeros((2, k)), np.zeros((d, d))
         band = max(1, BLOCK // d)
+        begun = 0
         for block, where in self.thin_blocks():
-            s = self.weights(where)
-            y = self.y[where] - offset
-            sums += block.T @ s
-            product += block.T @ (s * y)
-            y_sum += s @ y
-            y_square += (s * y) @ y
+            Y = self.Y[:k, where] - offsets[:, None]
+            if weights is None:
+                s = self.weights(where)
+            else:
+                s = weights[begun : begun + block.shape[0]]
+            begun += block.shape[0]
+            y_sums += (Y @ s, Y**2 @ s)
+            sums += (block.T @ np.vstack([s, s * Y]).T).T
             columns = block.T.tocsr()
             columns.data *= s[columns.indices]
             # A few rows of the matrix at a time: as a sparse one it takes more memory.
             for first in range(0, d, band):
                 some = slice(first, first + band)
                 gram[some] += (columns[some] @ block).toarray()
-        mean, y_mean = np.zeros(d), y_sum / self.n
-        gram /= self.n
-        if center:
-            mean = sums / self.n
-            gram -= np.outer(mean, mean)
-        product = product / self.n - mean * y_mean
-        return Moments(mean, gram, product, y_mean, y_square / self.n)
+        return gram, sums, y_sums
+
+    def gram(self, weights, point):
+        """Return the means of v, v z and v z zᵀ, centred after the products."""
+        if self._has_few_zeros:
+            return super().gram(weights, point)
+        gram, sums, _ = self._products(np.zeros(self.d), np.zeros(1), weights)
+        v, mean = weights.mean(), sums[0] / self.n
+        gram = gram / self.n - np.outer(point, mean) - np.outer(mean, point)
+        return v, mean - v * point, gram + v * np.outer(point, point)

@@ -26,7 +26,8 @@ def _a_stable_step(state):
     bound = state.stable_step
     if bound is None:
         return "Use a smaller learning_rate, or learning_rate='auto'."
-    kind = "largest stable step" if state.walk.batch is None else "surely stable step"
+    exact = state.walk.batch is None and state.objective.loss.is_quadratic
+    kind = "largest stable step" if exact else "surely stable step"
     # At the bound itself F need not fall.
     return (
         f"The {kind} is {_floor(bound)}: use learning_rate={_floor(0.9 * bound)} or "
@@ -44,13 +45,33 @@ def _floor(bound, digits=3):
     return f"{np.floor(bound / unit) * unit:.{digits}g}"
 
 
-def short_of_the_optimum(state, w, reason, automatic):
+def score_still_rose(state):
+    return (
+        f"Not stopped early in max_iter={_made(state)}: the validation score still "
+        "rises. Increase max_iter, or n_iter_no_change is too large."
+    )
+
+
+def progress(states):
+    """Return the line that ``verbose`` prints after an iteration."""
+    state = max(states, key=lambda state: state.n_iter)
+    F = sum(state.curve[-1] for state in states)
+    line = f"{state.walk.one.capitalize()} {state.n_iter:>5}  F = {F:.6e}"
+    line += f"  learning rate = {state.steps.last:.3e}"
+    scores = [state.scores[-1] for state in states if state.scores]
+    if scores:
+        line += f"  validation R² = {np.mean(scores):.6f}"
+    return line
+
+
+def short_of_the_optimum(state, w):
     """Return what to say of a fit that ended at w, None if it is close enough."""
+    automatic, reason = state.policy.automatic, state.reason
     # A stop on a plateau is trusted only if it can be checked, and then it is.
     excess = state.excess() if automatic and not state.walk.second_order else None
     ratio = 0.0
     if reason is None or excess is None:
-        ratio = state.objective.gradient_ratio(state.gradient(w))
+        ratio = state.objective.gradient_ratio(w, state.gradient(w))
     if ratio > state.tol:
         limit = "max_iter=" if reason is None else ""
         message = (
@@ -70,15 +91,17 @@ def short_of_the_optimum(state, w, reason, automatic):
 def _advice(state, reason, automatic):
     if state.walk.second_order:
         return "The columns are nearly collinear: drop some, or set alpha > 0."
+    newton = ", or use solver='newton'" if state.objective.takes_newton else ""
     if state.objective.has_gram:
-        mu, largest = state.objective.curvature
+        mu, largest = state.objective.geometry.extremes(state.objective.ridge)
         if largest > 1e4 * mu:
             size = f"{largest / mu:.1e}" if mu > 0.0 else "infinite"
             return (
                 f"The condition number of the Hessian is {size}: scale the columns, "
-                "for example with StandardScaler, or use solver='newton'."
+                f"for example with StandardScaler{newton}."
             )
     more = "Increase max_iter" if reason is None else "Decrease tol"
     if automatic:
-        return f"{more}, or use solver='newton'."
-    return f"{more}, or use learning_rate='auto' or solver='newton'."
+        return f"{more}{newton}."
+    other = newton.replace(", or use", " or") if newton else ""
+    return f"{more}, or use learning_rate='auto'{other}."

@@ -5,41 +5,29 @@ the intercept if there is one: a_i = (x_i, 1) is a way of writing, never an arra
 """
 
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 from scipy import linalg
-from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, cg, eigsh
+from scipy.optimize import brentq
+from scipy.sparse.linalg import LinearOperator, cg
 
 from sklearn_gd._core.epoch import Problem
 from sklearn_gd._core.losses import SquaredError
+from sklearn_gd._core.penalties import Penalty
 from sklearn_gd._core.quadratic import Quadratic
+from sklearn_gd._core.targets import Targets
 from sklearn_gd._factor import Factor
+from sklearn_gd._geometry import EPS, GOOD, Geometry, finite, inverse, triangle_of
 
-EPS = np.finfo(np.float64).eps
-# More columns than this have no Gram matrix here: it would cost more than it saves.
-GRAM_COLUMNS = 2000
-# What the Gram matrix and one copy may take for a solver that can do without: 16 MB and
-# a 40th of X.
-SPARE, SHARE = 1 << 24, 1 / 40
-# From this many columns on, Lanczos finds the extreme eigenvalues sooner than eigvalsh.
-MANY_COLUMNS = 200
-# How much larger than found L is taken to be then.
-LANCZOS = 0.01
-# With as many rows, a sample of them says how far F is from its minimum: this many for
-# each column.
-MANY_ROWS, SAMPLE = 10_000, 20
-# Below this reciprocal condition number a Cholesky factor of the Gram matrix is left
-# for a triangular factor of the rows, which loses half as many digits.
-POOR = 1e-8
-# The same for a factor that no refinement follows.
-GOOD = 1e-3
-# The same for steps that know the rows by their Gram matrix alone.
+# The largest relative loss of digits to the columns' means with which steps may know
+# the rows by their Gram matrix alone.
 SMALL_LOSS = 1e-6
+# A Newton direction that can't be used is damped by this much more, of the curvature.
+DAMPING = 1e-8
 
 
 class Objective:
-    """F(w) = (1/S) Σ_i s_i ℓ(y_i, x_i·w + b) + penalty(w).
+    """F(w) = (1/S) Σ_i s_i ℓ(y_i, x_i·w + b) + penalty(w), for one target.
 
     Parameters
     ----------
@@ -50,332 +38,252 @@ class Objective:
     offset : float, default=None
         The intercept is held relative to this number, so that a y far from 0 keeps its
         digits. None is the best constant prediction (0 without an intercept).
+    target : int, default=0
+        Which of the targets of the data is y.
 
     Attributes
     ----------
     size : int
         d + fit_intercept, the length of w and g.
+    constant_F : float
+        F₀, F of the best constant: the unit in which F is judged.
+    slope : float
+        The root mean square of ℓ′ there: the unit of gradients.
     deviation : float
-        √(2 F₀), F₀ the loss of the best constant: the unit in which F is judged. Never
-        below the rounding of y, nor 0.
+        2 F₀/slope: the unit of predictions, for the squared error the deviation of y.
+        Never below the rounding of y, nor 0.
     noise : float
         The rounding of y.
     """
 
-    def __init__(self, data, loss, penalty, fit_intercept, offset=None):
+    def __init__(
+        self,
+        data,
+        loss,
+        penalty,
+        fit_intercept,
+        offset=None,
+        target=0,
+    ):
         self.data = data
         self.loss = loss
         self.penalty = penalty
         self.fit_intercept = fit_intercept
+        self.target = target
+        self.y = data.Y[target]
         self.size = data.d + fit_intercept
-        best_constant = data.mean(lambda y: y) if fit_intercept else 0.0
-        self.offset = best_constant if offset is None else offset
-        self.noise = 4 * EPS * np.sqrt(data.mean(np.square))
-        deviation = np.sqrt(_finite(data.mean(lambda y: (y - best_constant) ** 2)))
-        self.deviation = max(deviation, self.noise, np.finfo(np.float64).tiny)
-        self.problem = self._problem(data.y)
+        constant = best_constant(data, loss, self.y) if fit_intercept else 0.0
+        self.offset = constant if offset is None else offset
+        self.noise = 4 * EPS * np.sqrt(data.mean(np.square, self.y))
+        if loss.is_quadratic:
+            mean_square = data.mean(lambda y: (y - constant) ** 2, self.y)
+            deviation = np.sqrt(finite(mean_square))
+            self.deviation = max(deviation, self.noise, np.finfo(np.float64).tiny)
+            self.slope, self.constant_F = self.deviation, 0.5 * self.deviation**2
+        else:
+            F, _, square = finite(data.loss_means(loss, self.y, constant))
+            tiny = max(self.noise, np.finfo(np.float64).tiny)
+            # Where no constant has a slope, there is nothing to fit.
+            self.slope = np.sqrt(square) if square > 0.0 else 1.0
+            self.deviation = max(2.0 * F / self.slope, tiny)
+            self.constant_F = max(F, 0.5 * tiny * self.slope)
+        self.geometry = Geometry(data, fit_intercept, np.array([self.offset]))
+        self.problem = self._problem(loss, penalty, self.y, data.s, data.unit)
+
+    def _problem(self, loss, penalty, y, s, unit):
+        return Problem(
+            self.data.rows,
+            y,
+            loss,
+            penalty,
+            self.fit_intercept,
+            offset=self.offset,
+            s=s,
+            unit=unit,
+            kept=self.data.kept,
+        )
+
+    @property
+    def takes_newton(self):
+        """Whether F has the second derivative that newton needs."""
+        return self.loss.has_second and self.penalty.is_smooth
+
+    @property
+    def F_noise(self):
+        """The rounding of F, as far as it is not relative."""
+        return self.noise**2 if self.loss.has_second else self.noise
 
     def value(self, w):
         """Return F(w)."""
         return self.problem.value(w)
-
-    @property
-    def constant_F(self):
-        """F₀, F of the best constant."""
-        return 0.5 * self.deviation**2
 
     def penalty_value(self, w):
         """Return the penalty's part of F(w)."""
         return self.penalty.at(w[: self.data.d], np.zeros(self.data.d))
 
     def value_and_gradient(self, w):
-        """Return F(w) and ∇F(w), in one pass over X, or none at 0 with the moments."""
-        if self.has_moments and not w.any():
-            _, _, product, y_mean, y_square = self.moments
-            slopes = -product - self.moments.mean * y_mean
-            return 0.5 * float(y_square), self.joined(slopes, -y_mean)
-        g = np.empty(self.size)
-        return self.problem.value_and_gradient(w, g), g
+        """Return F(w) and its gradient, that of the smooth part where F has a kink.
 
-    # --- curvature: H = AᵀSA/S + alpha I, the intercept without alpha ----------------
+        That takes one pass over X, or none at 0 with the moments.
+        """
+        return values_and_gradients([self], [w])[0]
+
+    def _known_gradient(self, w):
+        """Return F(w) and ∇F(w) where that takes no pass over X, else None."""
+        quadratic = self.loss.is_quadratic and self.geometry.has_moments
+        if not quadratic or w.any():
+            return None
+        moments, t = self.geometry.moments, self.target
+        y_mean = moments.y_mean[t]
+        slopes = -moments.product[t] - moments.mean * y_mean
+        return 0.5 * float(moments.y_square[t]), self.joined(slopes, -y_mean)
 
     def joined(self, coefficients, intercept):
         """Return (w, b) as one array, or w alone without an intercept."""
-        if self.fit_intercept:
-            return np.append(coefficients, intercept)
-        return coefficients
+        return self.geometry.joined(coefficients, intercept)
 
     def internal(self, coefficients, intercept):
         """Return a user's (w, b), the intercept relative to the offset."""
         w = np.asarray(coefficients, dtype=np.float64)
         return self.joined(w, intercept - self.offset).copy()
 
+    # --- curvature: ∇²F ≤ H = c AᵀSA/S + l2 I, c the largest ℓ″ -----------------------
+
     @property
-    def few_columns(self):
-        """Whether newton, to which no memory is denied, has a Gram matrix."""
-        return self.data.d <= GRAM_COLUMNS
+    def curvature_bound(self):
+        """c, the largest ℓ″."""
+        return self.loss.curvature
+
+    @property
+    def ridge(self):
+        """l2/c, with which H = cM, M the geometry's matrix."""
+        return self.penalty.l2 / self.curvature_bound
 
     @property
     def has_gram(self):
         """Whether the Gram matrix is worth its time and memory to any solver."""
-        n, d = self.data.n, self.data.d
-        worth = self.few_columns and (n > d or d < MANY_COLUMNS)
-        return worth and self._has_room_for(2 * d * d)
-
-    def _has_room_for(self, values):
-        return 8 * values <= SPARE + SHARE * self.data.nbytes
-
-    @cached_property
-    def moments(self):
-        """The Moments of X and y − offset, without alpha."""
-        moments = self.data.moments(self.fit_intercept, self.offset)
-        _finite(moments.gram)
-        return moments
+        return self.geometry.has_gram
 
     @property
     def has_moments(self):
-        """Whether the moments were computed."""
-        return "moments" in vars(self)
+        """Whether the Gram matrix is there."""
+        return self.geometry.has_moments
 
-    @cached_property
-    def quadratic(self):
-        """F without the rows, None where it has no such form or it isn't worth it."""
-        if not isinstance(self.loss, SquaredError) or not self.has_gram:
-            return None
-        mean, gram = self.moments[:2]
-        # The rows would keep more digits of such columns.
-        lost = (mean**2 * _inverse(np.diag(gram))) ** (0.5 * self.data.lost_to_means)
-        if (lost > 1.0 / SMALL_LOSS).any():
-            return None
-        return Quadratic(mean, gram, self.penalty.alpha, self.fit_intercept)
-
-    @cached_property
-    def _columns(self):
-        # Subtracted from each other, squares say little of a deviation.
-        if self.has_moments and self.data.lost_to_means == 1:
-            return self.moments.mean, np.diag(self.moments.gram).copy()
-        mean, variance = self.data.column_moments()
-        return mean, _finite(variance)
-
-    @cached_property
-    def _norms(self):
-        """The largest ‖a_i‖², weighted, and the mean squares of the columns."""
-        largest, squares = self.problem.norms(np.ones(self.size))
-        return _finite(largest), _finite(squares)
-
-    @cached_property
+    @property
     def diagonal(self):
         """h = diag(H)."""
-        if self.has_moments or "_columns" in vars(self):
-            mean, variance = self._columns
-            squares = _finite(mean**2 + variance)
-        else:
-            squares = self._norms[1]
-        return self.joined(squares + self.penalty.alpha, 1.0)
+        return self.curvature_bound * self.geometry.diagonal(self.ridge)
 
-    def gradient_ratio(self, g):
-        """Return how far w is from a stationary point, free of units and of origins.
-
-        That is max_j |g_j| / √(2 F₀ h_j) as if the columns had mean 0, so that with
-        y = Xw + b nearly met it is the cosine of the residual and a column. A column
-        whose mean is large against its deviation would hide its gradient otherwise.
-        """
-        mean, scale = self.gradient_scale
-        d = self.data.d
-        bias = g[d] if self.fit_intercept else 0.0
-        ratio = np.max(np.abs(g[:d] - mean * bias) * scale)
-        return max(ratio, abs(bias)) / self.deviation
-
-    @cached_property
-    def gradient_scale(self):
-        """The means of the columns, and what the rest of a gradient is multiplied by.
-
-        Without an intercept the means are 0.
-        """
-        mean, variance = self._columns
-        curvature = variance + self.penalty.alpha
-        if not self.fit_intercept:
-            return np.zeros_like(mean), np.sqrt(_inverse(curvature + mean**2))
-        flat = variance <= (16 * EPS * mean) ** 2  # the rounding of a constant
-        curvature = np.where(flat & (self.penalty.alpha == 0.0), 0.0, curvature)
-        return mean, np.sqrt(_inverse(curvature))
-
-    def hessian_product(self, v):
-        """Return Hv, from the Gram matrix where there is one.
-
-        Else, for a quadratic F, it is the gradient at v with y = 0.
-        """
-        if self.has_gram:
-            d, mean, gram = self.data.d, self.moments.mean, self.moments.gram
-            u = v[:d]
-            t = mean @ u + (v[d] if self.fit_intercept else 0.0)
-            return self.joined(gram @ u + mean * t + self.penalty.alpha * u, t)
-        g = np.empty(self.size)
-        self._homogeneous.value_and_gradient(v, g)
-        return g
-
-    @cached_property
-    def _homogeneous(self):
-        return self._problem(None)
-
-    def _problem(self, y):
-        data = self.data
-        return Problem(
-            data.rows,
-            y,
-            self.loss,
-            self.penalty,
-            self.fit_intercept,
-            offset=self.offset,
-            s=data.s,
-            unit=data.unit,
-            kept=data.kept,
-        )
-
-    @cached_property
+    @property
     def curvature(self):
-        """(μ, L), the extreme eigenvalues of H; μ is a lower bound if H is large."""
-        return self._extremes(np.ones(self.size))
+        """(μ, L), the extreme eigenvalues of H.
 
-    @cached_property
+        μ bounds none of ∇²F if F is no quadratic, and is 0 for a loss with a kink, most
+        of whose rows have no ℓ″.
+        """
+        mu, largest = self.geometry.extremes(self.ridge)
+        c = self.curvature_bound
+        return c * mu if self.loss.has_second else 0.0, c * largest
+
+    @property
     def scaled_curvature(self):
         """Λ, the largest eigenvalue of diag(h)^-½ H diag(h)^-½."""
-        return self._extremes(_inverse(np.sqrt(self.diagonal)), False)[1]
+        return self.geometry.scaled_largest(self.ridge)
 
     @property
     def known_curvature(self):
         """(μ, L) if it was computed, else None."""
-        return vars(self).get("curvature")
-
-    def _extremes(self, scale, lowest=True):
-        """Return the extreme eigenvalues of H scaled, the first a bound if not asked.
-
-        Lanczos needs the triangle for the lowest; without a good one eigvalsh is safer.
-        """
-        few = self.data.d < MANY_COLUMNS
-        if self.has_gram and (few or (lowest and self._triangle is None)):
-            values = linalg.eigvalsh(
-                self._hessian(scale), overwrite_a=True, check_finite=False
-            )
-            return max(0.0, values[0]), _round_up(values[-1])
-        largest = self._largest(lambda v: scale * self.hessian_product(scale * v))
-        if largest is None:
-            largest = np.sum(scale**2 * self.diagonal)  # the trace is never less
-        mu = 0.0 if self.fit_intercept else self.penalty.alpha
-        if lowest and self.has_gram:
-            inverse = self._largest(
-                lambda v: self._direction_by_cholesky(v / scale) / scale
-            )
-            mu = mu if inverse is None else 1.0 / inverse
-        # Lanczos comes from below.
-        return mu, _round_up((1.0 + LANCZOS) * largest)
-
-    def _hessian(self, scale):
-        """Return H with rows and columns multiplied by scale."""
-        d = self.data.d
-        H = np.zeros((self.size, self.size), order="F")
-        H[:d, :d] = self.moments.gram
-        middle = self.joined(self.moments.mean, 1.0)
-        H = linalg.blas.dger(1.0, middle, middle, a=H, overwrite_a=1)
-        H[range(d), range(d)] += self.penalty.alpha
-        H *= scale
-        H *= scale[:, None]
-        return H
-
-    def _largest(self, product):
-        """Return the largest eigenvalue of an operator, None if Lanczos fails."""
-        shape = (self.size, self.size)
-        operator = LinearOperator(
-            shape, matvec=lambda v: product(v.ravel()), dtype=np.float64
-        )
-        start = np.random.default_rng(0).standard_normal(self.size)
-        if not product(start).any():
-            return 0.0
-        try:
-            return eigsh(
-                operator,
-                k=1,
-                which="LA",
-                v0=start,
-                tol=0.1 * LANCZOS,
-                return_eigenvectors=False,
-            )[0]
-        except ArpackNoConvergence:
-            return None
+        return self.curvature if self.geometry.knows_extremes(self.ridge) else None
 
     def batch_curvature(self, batch, scale=None):
         """Return L_B, how steep F is as a random batch of rows sees it.
 
-        Expected smoothness of sampling without replacement (Gower et al. 2019, §3.3):
-        (n−B)/(B(n−1)) max_i s_i‖a_i‖² + n(B−1)/(B(n−1)) L.
-
-        Parameters
-        ----------
-        batch : int
-            B.
-        scale : ndarray of shape (size,), default=None
-            Coordinates are multiplied by √scale; None is 1, and 1/h gives Λ_B.
+        With ``scale`` = 1/h, Λ_B: coordinates are multiplied by √scale.
         """
-        n = self.data.n
-        if n == 1:
-            batch = 1
-        single = (n - batch) / (batch * max(1, n - 1))
-        together = n * (batch - 1) / (batch * max(1, n - 1))
-        if scale is None:
-            steepest = 1.0
-            rows = self._norms[0]
-            whole = self.curvature[1] if batch > 1 else 0.0
-        else:
-            steepest = scale[: self.data.d].max()
-            rows = _finite(self.problem.norms(scale)[0])
-            whole = self.scaled_curvature if batch > 1 else 0.0
-        # alpha is part of `whole` already.
-        ridge = (1.0 - together) * self.penalty.alpha * steepest
-        return _round_up(max(single, n == 1) * rows + together * whole + ridge)
+        c = self.curvature_bound
+        if scale is not None:
+            scale = c * scale
+            return self.geometry.batch_curvature(batch, self.ridge, scale)
+        return c * self.geometry.batch_curvature(batch, self.ridge)
+
+    def gradient_ratio(self, w, g):
+        """Return how far w is from a stationary point, free of units and of origins.
+
+        That is max_j |g_j| / (slope √M_jj) as if the columns had mean 0, so that with
+        y = Xw + b nearly met it is the cosine of the residual and a column. A column
+        whose mean is large against its deviation would hide its gradient otherwise.
+        Where F has a kink, g is its least subgradient.
+        """
+        mean, scale = self.geometry.gradient_scale(self.ridge)
+        d = self.data.d
+        bias = g[d] if self.fit_intercept else 0.0
+        least = self.penalty.subgradient(w[:d], g[:d] - mean * bias)
+        ratio = np.max(np.abs(least) * scale)
+        return max(ratio, abs(bias)) / self.slope
+
+    @cached_property
+    def quadratic(self):
+        """F without the rows, None where it has no such form or it isn't worth it."""
+        if not self.loss.is_quadratic or not self.has_gram:
+            return None
+        mean, gram = self.geometry.moments[:2]
+        # The rows would keep more digits of such columns.
+        lost = (mean**2 * inverse(np.diag(gram))) ** (0.5 * self.data.lost_to_means)
+        if (lost > 1.0 / SMALL_LOSS).any():
+            return None
+        return Quadratic(mean, gram, self.penalty, self.fit_intercept)
 
     # --- second order -----------------------------------------------------------------
 
     def newton_direction(self, w, g):
-        """Return H⁻¹g at w, of minimum norm where H is singular."""
-        if self._triangle is not None:
-            return self._direction_by_cholesky(g)
-        if self.few_columns or (
-            self.data.n <= GRAM_COLUMNS and self.penalty.alpha == 0
-        ):
+        """Return H⁻¹g for a quadratic F, of minimum norm where H is singular."""
+        geometry = self.geometry
+        if self.has_triangle:
+            return geometry.solve(g, self.ridge)
+        few_rows = geometry.few_rows and self.penalty.l2 == 0.0
+        if geometry.few_columns or few_rows:
             return self._direction_from_rows(w)
-        return self._direction_by_cg(g)
+        return self._direction_by_cg(lambda v: geometry.product(v, self.ridge), g)
 
     @property
     def has_triangle(self):
-        """Whether newton's directions come from a good triangle of the Gram matrix."""
-        return self._triangle is not None
+        """Whether a quadratic's directions come from a good triangle."""
+        return self.geometry.triangle(self.ridge) is not None
 
-    @property
-    def newton_has_gram(self):
-        """Whether newton has a use for the Gram matrix."""
-        return self.data.n > self.data.d and self.few_columns
-
-    @cached_property
-    def _triangle(self):
-        """The Triangle of the penalised Gram matrix, None if there is no good one."""
-        return self._equilibrated(self.penalty.alpha, POOR)
-
-    def _equilibrated(self, alpha, poor):
-        if not self.newton_has_gram:
+    def damped_direction(self, w, g, damping):
+        """Return (∇²F(w) + damping · diag(H))⁻¹ g."""
+        data, geometry, c = self.data, self.geometry, self.curvature_bound
+        f = self.problem.predict(w)
+        kept = slice(None) if data.kept is None else data.kept
+        y = np.ascontiguousarray(self.y[kept]) - self.offset
+        v = data.weights(kept) * self.loss.seconds(y, f)
+        if not geometry.few_columns:
+            return self._damped_by_cg(v, g, damping)
+        mean = geometry.columns[0] if self.fit_intercept else np.zeros(data.d)
+        weight, middle, gram = data.gram(v, mean)
+        if self.fit_intercept and weight > 0.0:
+            gram -= np.outer(middle, middle) / weight
+            mean = mean + middle / weight
+        ridge = self.penalty.l2 + damping * c * geometry.diagonal(self.ridge)[: data.d]
+        triangle = triangle_of(gram, ridge, mean, data.lost_to_means)
+        if triangle is None:
             return None
-        mean, gram = self.moments[:2]
-        triangle = _equilibrated(gram, alpha, mean, self.data.lost_to_means)
-        if triangle is None or triangle.quality < poor:
-            return None
-        return triangle
+        return triangle.solve(g, mean, weight + damping * c)
 
-    def _direction_by_cholesky(self, g):
-        d, mean = self.data.d, self.moments.mean
-        scale, lower, _ = self._triangle
-        intercept = g[d] if self.fit_intercept else 0.0
-        rhs = scale * (g[:d] - mean * intercept)
-        p = scale * linalg.cho_solve((lower, True), rhs, check_finite=False)
-        return self.joined(p, intercept - mean @ p)
+    def _damped_by_cg(self, v, g, damping):
+        weights = np.zeros(self.data.X.shape[0])
+        weights[slice(None) if self.data.kept is None else self.data.kept] = v
+        hessian = self._problem(
+            SquaredError(), Penalty(0.0, self.penalty.l2), None, weights, 1.0
+        )
+        more = damping * self.diagonal
+        out = np.empty(self.size)
+
+        def product(u):
+            hessian.value_and_gradient(np.ascontiguousarray(u), out)
+            return out + more * u
+
+        return self._direction_by_cg(product, g)
 
     def _direction_from_rows(self, w):
         """Solve min ‖r − A p‖, r the residuals, by a triangular factor of the rows."""
@@ -383,18 +291,18 @@ class Objective:
         bias = w[d] if self.fit_intercept else 0.0
 
         def residual(block, where):
-            return block @ w[:d] + bias - (self.data.y[where] - self.offset)
+            return block @ w[:d] + bias - (self.y[where] - self.offset)
 
         factor = self.data.factor(residual, center=self.fit_intercept)
-        p, intercept = factor.solve(self.penalty.alpha, toward=w[:d])
+        p, intercept = factor.solve(self.penalty.l2, toward=w[:d])
         return self.joined(p, intercept)
 
-    def _direction_by_cg(self, g):
+    def _direction_by_cg(self, product, g):
         """Solve by conjugate gradients, preconditioned by the diagonal of H."""
         shape = (self.size, self.size)
-        h_inverse = _inverse(self.diagonal)
+        h_inverse = inverse(self.diagonal)
         p, _ = cg(
-            LinearOperator(shape, matvec=self.hessian_product, dtype=np.float64),
+            LinearOperator(shape, matvec=product, dtype=np.float64),
             g,
             rtol=1e-10,
             maxiter=1000,
@@ -409,16 +317,16 @@ class Objective:
         triangle: nothing refines it later.
         """
         data, d = self.data, self.data.d
-        triangle = self._triangle
-        if self.penalty.alpha > 0.0 or (triangle and triangle.quality < GOOD):
-            triangle = self._equilibrated(0.0, GOOD)
+        triangle = self.geometry.triangle(self.ridge)
+        if self.penalty.l2 > 0.0 or (triangle and triangle.quality < GOOD):
+            triangle = self.geometry.triangle(0.0, GOOD)
         if triangle is None:
             factor = data.factor(self._targets, center=self.fit_intercept)
         else:
             scale, lower, _ = triangle
-            mean, _, product, y_mean, _ = self.moments
-            if not self.fit_intercept:
-                y_mean = 0.0
+            t = self.target
+            mean, _, product, y_mean, _ = self.geometry.moments
+            product, y_mean = product[t], y_mean[t] if self.fit_intercept else 0.0
             R = np.zeros((d + 1, d + 1))
             R[:d, :d] = lower.T / scale
             R[:d, d] = linalg.solve_triangular(lower, scale * product, lower=True)
@@ -430,124 +338,98 @@ class Objective:
         )
 
     def _targets(self, block, where):
-        return self.data.y[where] - self.offset
+        return self.y[where] - self.offset
 
-    @cached_property
-    def _sample(self):
-        """(scale, L) of H as a sample of many rows shows it, None if it does not.
+    def prediction_size(self, F):
+        """Return about how far predictions are from y where F is this large."""
+        if self.loss.is_quadratic:
+            return np.sqrt(2.0 * F)
+        return 2.0 * F / self.slope
 
-        The eigenvalues of a sample of 20 d rows are those of H within a half. Where a
-        column's mean square is not, the sample missed what matters.
-        """
-        n, d = self.data.n, self.data.d
-        count = max(1000, SAMPLE * self.size)
-        if (
-            not isinstance(self.loss, SquaredError)
-            or n < max(MANY_ROWS, 2 * d * d)
-            or not self._has_room_for(3 * count * self.size)
-        ):
-            return None
-        A, s = self.data.sample(count)
-        if self.fit_intercept:
-            A = np.column_stack([A, np.ones(len(A))])
-        H = (A.T * s) @ A / s.sum()
-        h = self.diagonal.copy()
-        h[:d] -= self.penalty.alpha
-        if (np.abs(np.diag(H) - h) > 0.5 * h).any():
-            return None
-        H[range(d), range(d)] += self.penalty.alpha
-        scale = np.sqrt(_inverse(np.diag(H)))
-        H *= scale * scale[:, None]
-        np.fill_diagonal(H, 1.0)
-        try:
-            return scale, linalg.cholesky(H, lower=True, check_finite=False)
-        except linalg.LinAlgError:
-            return None
+    # --- how far F is from its minimum ------------------------------------------------
 
     @property
     def has_sample(self):
         """Whether F − F* can be told roughly, and at little cost."""
-        return self._sample is not None
-
-    def rough_gap(self, g):
-        """Return about F(w) − F* from the gradient at w."""
-        scale, lower = self._sample
-        v = scale * g
-        return 0.5 * float(v @ linalg.cho_solve((lower, True), v, check_finite=False))
+        return self.geometry.sample(self.ridge) is not None
 
     @property
     def knows_gap(self):
         """Whether F − F* is worth its time and memory to any solver."""
+        if not self.loss.is_quadratic or not self.penalty.is_smooth:
+            return self.has_gram and self.has_triangle
         rows = min(self.data.n, 4 * self.data.d)
-        return self.has_gram and (
-            self.has_triangle or self._has_room_for(6 * rows * self.data.d)
-        )
+        room = self.geometry.has_room_for(6 * rows * self.data.d)
+        return self.has_gram and (self.has_triangle or room)
+
+    def rough_gap(self, w, g):
+        """Return about F(w) − F* from the gradient at w."""
+        scale, lower = self.geometry.sample(self.ridge)
+        v = scale * self._least(w, g)
+        solved = linalg.cho_solve((lower, True), v, check_finite=False)
+        return 0.5 * float(v @ solved) / self.curvature_bound
 
     def gap(self, w, g):
-        """Return F(w) − F*, which for a quadratic F is ½ gᵀH⁻¹g."""
-        return max(0.0, 0.5 * g @ self.newton_direction(w, g))
+        """Return F(w) − F*, which for a quadratic F is ½ gᵀH⁻¹g.
+
+        For others it is what F would fall by if it were the quadratic that bounds it.
+        """
+        least = self._least(w, g)
+        if self.loss.is_quadratic and self.penalty.is_smooth:
+            return max(0.0, 0.5 * g @ self.newton_direction(w, g))
+        p = self.geometry.solve(least, self.ridge)
+        return max(0.0, 0.5 * float(least @ p) / self.curvature_bound)
+
+    def _least(self, w, g):
+        d = self.data.d
+        return np.append(self.penalty.subgradient(w[:d], g[:d]), g[d:])
 
 
-class Triangle(NamedTuple):
-    """A Cholesky factor of a matrix scaled to a diagonal of 1.
-
-    Attributes
-    ----------
-    scale : ndarray of shape (d,)
-    lower : ndarray of shape (d, d)
-        L, LLᵀ the scaled matrix.
-    quality : float
-        Its reciprocal condition number, or the share of digits that the deviations have
-        not lost to the means if that is smaller.
-    """
-
-    scale: np.ndarray
-    lower: np.ndarray
-    quality: float
+def objectives(data, losses, penalty, fit_intercept, offsets):
+    """Return the Objective of each target, which share one Geometry."""
+    found = [
+        Objective(data, loss, penalty, fit_intercept, offset, t)
+        for t, (loss, offset) in enumerate(zip(losses, offsets, strict=True))
+    ]
+    for objective in found:
+        objective.geometry = found[0].geometry
+    found[0].geometry.offsets = np.array([objective.offset for objective in found])
+    return found
 
 
-def _equilibrated(gram, alpha, mean, lost_to_means):
-    """Return the Triangle of gram + alpha I, None if it has none."""
-    scaled = gram.copy(order="F")
-    diagonal = np.diag(gram) + alpha
-    np.fill_diagonal(scaled, diagonal)
-    scale = np.sqrt(_inverse(diagonal))
-    if not scale.all():
-        return None
-    scaled *= scale
-    scaled *= scale[:, None]
-    norm = linalg.lapack.dlange("1", scaled)
-    try:
-        lower = linalg.cholesky(
-            scaled, lower=True, overwrite_a=True, check_finite=False
-        )
-    except linalg.LinAlgError:
-        return None
-    quality = linalg.lapack.dpocon(lower, norm, uplo="L")[0]
-    kept = 1.0 / max(1.0, np.max(np.abs(mean) * scale) ** lost_to_means)
-    return Triangle(scale, lower, min(quality, kept))
+def values_and_gradients(objectives, points):
+    """Return [(F, ∇F)] of several targets at these points, in one pass over X."""
+    found = [F._known_gradient(w) for F, w in zip(objectives, points, strict=True)]
+    left = [t for t, known in enumerate(found) if known is None]
+    if not left:
+        return found
+    if len(left) == 1:
+        (t,) = left
+        g = np.empty(objectives[t].size)
+        found[t] = objectives[t].problem.value_and_gradient(points[t], g), g
+        return found
+    together = Targets([objectives[t].problem for t in left])
+    for t, pair in zip(
+        left, together.values_and_gradients([points[t] for t in left]), strict=True
+    ):
+        found[t] = pair
+    return found
 
 
-def _finite(values):
-    if not np.isfinite(values).all():
-        raise ValueError(
-            "X or y has values so large that their squares overflow. Divide the "
-            "columns, or y, by a constant."
-        )
-    return values
+def best_constant(data, loss, y):
+    """Return the constant prediction of least loss: the root of the mean of ℓ′."""
+    if loss.is_quadratic:
+        return data.mean(lambda y: y, y)
+    low, high = data.range(y)
 
+    def slope(constant):
+        _, mean, square = data.loss_means(loss, y, constant)
+        # Rounding must not decide between the constants that are equally good.
+        return mean if mean**2 > 1e-24 * square else 0.0
 
-def _inverse(values):
-    """Return 1/values, and 0 for 0: a column of zeros needs no step."""
-    with np.errstate(divide="ignore"):
-        return np.where(values > 0.0, 1.0 / values, 0.0)
-
-
-def _round_up(value, bits=20):
-    """Round up to 20 significant bits, so that the last bits of BLAS don't matter.
-
-    A little is added first: the Λ of uncorrelated columns is 1 but for its last bits,
-    and 1 itself would go either way.
-    """
-    mantissa, exponent = np.frexp(value * (1.0 + 2.0 ** -(bits + 2)))
-    return float(np.ldexp(np.ceil(np.ldexp(mantissa, bits)), exponent - bits))
+    # A loss with a tube has flat ends there.
+    if not slope(low) < 0.0 < slope(high):
+        return 0.5 * low + 0.5 * high
+    return brentq(
+        slope, low, high, xtol=max(1e-15 * (high - low), 1e-300), rtol=4 * EPS
+    )

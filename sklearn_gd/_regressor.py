@@ -4,8 +4,15 @@ import warnings
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import BaseEstimator, RegressorMixin, _fit_context
+from scipy.sparse import issparse
+from sklearn.base import (
+    BaseEstimator,
+    MultiOutputMixin,
+    RegressorMixin,
+    _fit_context,
+)
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import ShuffleSplit
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.extmath import safe_sparse_dot
@@ -15,17 +22,20 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from sklearn_gd import _steps
+from sklearn_gd import _messages, _steps
 from sklearn_gd._core.losses import LOSSES
-from sklearn_gd._core.penalties import PENALTIES
+from sklearn_gd._core.penalties import PENALTIES, penalty
 from sklearn_gd._data import as_data
 from sklearn_gd._factor import Factor
-from sklearn_gd._objective import Objective
+from sklearn_gd._objective import objectives
+from sklearn_gd._scale import robust_scale
 from sklearn_gd._solver import (
     SOLVERS,
     AllRows,
     Batches,
+    State,
     Stopping,
+    Validation,
     advance,
     automatic_policy,
     minimize,
@@ -35,7 +45,7 @@ from sklearn_gd._solver import (
 SCHEDULES = {"constant", "invscaling", "adaptive"}
 
 
-class GDRegressor(RegressorMixin, BaseEstimator):
+class GDRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     r"""Linear regression trained by the gradient methods everyone is taught.
 
     Minimises, over the coefficients :math:`w` and the intercept :math:`b`,
@@ -201,6 +211,10 @@ class GDRegressor(RegressorMixin, BaseEstimator):
         "loss": [StrOptions(set(LOSSES))],
         "penalty": [StrOptions(set(PENALTIES) - {None}), None],
         "alpha": [Interval(Real, 0, None, closed="left")],
+        "l1_ratio": [Interval(Real, 0, 1, closed="both")],
+        "epsilon": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
+        "quantile": [Interval(Real, 0, 1, closed="neither")],
+        "positive": ["boolean"],
         "fit_intercept": ["boolean"],
         "learning_rate": [
             StrOptions({"auto"}),
@@ -215,10 +229,14 @@ class GDRegressor(RegressorMixin, BaseEstimator):
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left"), None],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "average": [StrOptions({"auto"}), "boolean"],
         "shuffle": ["boolean"],
         "random_state": ["random_state"],
         "warm_start": ["boolean"],
+        "store_path": ["boolean"],
+        "verbose": ["verbose"],
     }
 
     def __init__(
@@ -228,6 +246,10 @@ class GDRegressor(RegressorMixin, BaseEstimator):
         loss="squared_error",
         penalty="l2",
         alpha=0.0,
+        l1_ratio=0.15,
+        epsilon="auto",
+        quantile=0.5,
+        positive=False,
         fit_intercept=True,
         learning_rate="auto",
         schedule="constant",
@@ -239,15 +261,23 @@ class GDRegressor(RegressorMixin, BaseEstimator):
         max_iter=1000,
         tol=1e-4,
         n_iter_no_change=5,
+        early_stopping=False,
+        validation_fraction=0.1,
         average="auto",
         shuffle=True,
         random_state=None,
         warm_start=False,
+        store_path=False,
+        verbose=0,
     ):
         self.solver = solver
         self.loss = loss
         self.penalty = penalty
         self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.epsilon = epsilon
+        self.quantile = quantile
+        self.positive = positive
         self.fit_intercept = fit_intercept
         self.learning_rate = learning_rate
         self.schedule = schedule
@@ -259,10 +289,14 @@ class GDRegressor(RegressorMixin, BaseEstimator):
         self.max_iter = max_iter
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
         self.average = average
         self.shuffle = shuffle
         self.random_state = random_state
         self.warm_start = warm_start
+        self.store_path = store_path
+        self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None):
@@ -297,30 +331,60 @@ class GDRegressor(RegressorMixin, BaseEstimator):
         self._check_combinations()
         start = None
         if self.warm_start and hasattr(self, "coef_"):
-            start = self.coef_, self.intercept_
+            start = np.atleast_2d(self.coef_), np.atleast_1d(self.intercept_)
         data = self._validated(X, y, sample_weight, reset=start is None)
+        if start is not None and len(start[0]) != len(data.Y):
+            raise ValueError(
+                f"y has {len(data.Y)} targets, but warm_start=True goes on from a fit "
+                f"of {len(start[0])}. Set warm_start=False."
+            )
         with np.errstate(all="ignore"):
             self._fit(data, start)
         return self
 
     def _fit(self, data, start):
-        objective = self._objective(data, None if self._is_automatic else 0.0)
-        w = np.zeros(objective.size)
-        if start is not None:
-            w = objective.internal(*start)
-            if self._is_automatic and not objective.value(w) <= objective.constant_F:
-                w = np.zeros(objective.size)  # the best constant is a better start
-        walk = self._walk(objective, {})
-        rule = self._rule(objective, walk)
-        size = SOLVERS[self.solver].size()
+        rng = check_random_state(self.random_state)
+        if self.early_stopping:
+            data = data.without(self._held_out(data, rng))
+        targets = len(data.Y)
+        losses = self._losses(data, [None] * targets)
+        offset = None if self._is_automatic else 0.0
+        found = objectives(
+            data, losses, self._penalty(), self.fit_intercept, [offset] * targets
+        )
+        walk = self._walk(data, {}, rng)
         stopping = Stopping(self.max_iter, self.tol, self.n_iter_no_change)
-        policy = self._policy(walk, size)
-        result = minimize(objective, rule, walk, policy, stopping, w)
-        factor = None
-        if self._is_exact_in_streams and objective.few_columns:
-            factor = objective.factor()
-        self._publish(objective, rule, result)
-        self._remember(objective, rule, size, walk, result, factor=factor)
+        states = []
+        for t, objective in enumerate(found):
+            w = np.zeros(objective.size)
+            if start is not None:
+                w = objective.internal(*(values[t] for values in start))
+                if self.positive:
+                    w[: data.d] = np.maximum(w[: data.d], 0.0)
+                if self._is_automatic and not objective.value(w) <= _at_constant(
+                    objective
+                ):
+                    w = np.zeros(objective.size)  # the best constant is a better start
+            size = SOLVERS[self.solver].size()
+            states.append(
+                State(
+                    objective,
+                    self._rule(objective, walk),
+                    walk,
+                    self._policy(walk, size, objective.loss),
+                    stopping,
+                    w,
+                    validation=self._validation(data, t),
+                    keeps_path=self.store_path,
+                )
+            )
+        report = _print if self.verbose else None
+        results = minimize(states, report=report)
+        factors = [None] * targets
+        if self._is_exact_in_streams and found[0].geometry.few_columns:
+            factors = [objective.factor() for objective in found]
+        self._publish(states, results)
+        self._remember(states, results, [1.0] * targets, factors)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None):
@@ -363,6 +427,11 @@ class GDRegressor(RegressorMixin, BaseEstimator):
         """
         self._validate_params()  # _fit_context skips this from the second call on
         self._check_combinations()
+        if self.early_stopping:
+            raise ValueError(
+                "partial_fit does not support early_stopping=True, since it can't hold "
+                "rows out of a stream. Set early_stopping=False, or use fit."
+            )
         stream = getattr(self, "_stream", None)
         data = self._validated(X, y, sample_weight, reset=stream is None)
         with np.errstate(all="ignore"):
@@ -370,51 +439,80 @@ class GDRegressor(RegressorMixin, BaseEstimator):
         return self
 
     def _partial_fit(self, data, stream):
-        if stream is None:
-            stream = {"share": 1.0, "t": 0}
-            objective = self._objective(data, None if self._is_automatic else 0.0)
-            w = np.zeros(objective.size)
-        else:
-            objective = self._objective(data, stream["offset"])
-            w = stream["w"].copy()
+        k = len(data.Y)
+        begun = stream is not None
+        if not begun:
+            stream = {"t": 0, "targets": [{} for _ in range(k)]}
+        memories = stream["targets"]
+        if len(memories) != k:
+            raise ValueError(
+                f"y has {k} targets, but the earlier calls of partial_fit had "
+                f"{len(memories)}."
+            )
+        losses = self._losses(data, [memory.get("epsilon") for memory in memories])
+        offsets = [None if self._is_automatic else 0.0] * k
+        if begun:
+            offsets = [memory["offset"] for memory in memories]
+        found = objectives(data, losses, self._penalty(), self.fit_intercept, offsets)
+        rng = check_random_state(self.random_state)
+        walk = self._walk(data, stream, rng, in_stream=True)
+        same_solver = begun and stream["solver"] == self.solver
+        states, sizes, shares = [], [], []
+        for objective, memory in zip(found, memories, strict=True):
+            w = memory["w"].copy() if begun else np.zeros(objective.size)
             if len(w) != objective.size:
                 raise ValueError(
                     "fit_intercept can't change between calls of partial_fit."
                 )
-        known = stream if stream.get("solver") == self.solver else {"share": 1.0}
-        walk = self._walk(objective, stream, in_stream=True)
-        rule = self._rule(objective, walk, known.get("momentum"))
-        rule.state = known.get("rule", rule.state)
-        size = SOLVERS[self.solver].size(**known.get("size", {}))
-        share, factor, made = known["share"], None, stream["t"]
+            known = memory if same_solver else {}
+            rule = self._rule(objective, walk, known.get("momentum"))
+            rule.state = known.get("rule", rule.state)
+            sizes.append(SOLVERS[self.solver].size(**known.get("size", {})))
+            shares.append(known.get("share", 1.0))
+            policy = self._policy(walk, sizes[-1], objective.loss)
+            one = Stopping(max_iter=1)
+            states.append(State(objective, rule, walk, policy, one, w, stream["t"]))
+        factors = [None] * k
         if self._is_exact_in_streams:
-            factor = self._add_rows(stream, objective)
-            result = solve_exactly(objective, factor, w, made + 1)
+            factors = [
+                self._add_rows(begun, memory, objective)
+                for memory, objective in zip(memories, found, strict=True)
+            ]
+            results = [
+                solve_exactly(state.objective, factor, state.w, stream["t"] + 1)
+                for state, factor in zip(states, factors, strict=True)
+            ]
         elif self._is_automatic:
-            result, share = advance(
-                objective, rule, walk, size, w, share=share, made=made
-            )
+            epoch, results = walk.epoch, []
+            for t, state in enumerate(states):
+                walk.epoch = epoch
+                width = memories[t].get("width", state.objective.deviation)
+                state.objective.loss.width = self._width(state, width * shares[t])
+                result, shares[t] = advance(state, sizes[t], shares[t])
+                results.append(result)
         else:
-            policy, one = self._policy(walk, size), Stopping(max_iter=1)
-            result = minimize(
-                objective, rule, walk, policy, one, w, made=made, stream=True
-            )
-        self._publish(objective, rule, result)
-        self._remember(objective, rule, size, walk, result, share, factor)
+            results = minimize(states, stream=True)
+        self._publish(states, results)
+        self._remember(states, results, shares, factors, memories)
 
-    def _add_rows(self, stream, objective):
+    @staticmethod
+    def _width(state, width):
+        """Return what to smooth a kink over in a stream: less where steps shrank."""
+        return 0.0 if state.objective.loss.has_second else width
+
+    def _add_rows(self, begun, memory, objective):
         """Return newton's sufficient statistics with these rows added."""
         factor = objective.factor()
-        if stream["t"] == 0:
+        if not begun:
             return factor
-        if stream["factor"] is None:
+        if memory["factor"] is None:
             raise ValueError(
                 "newton's partial_fit with learning_rate='auto' needs the statistics "
                 "of all rows seen, and an earlier call did not keep them (it had "
                 "another solver, a float learning_rate, or too many columns). Call "
                 "partial_fit on a new estimator."
             )
-        return Factor(**stream["factor"]).merge(factor)
+        return Factor(**memory["factor"]).merge(factor)
 
     def predict(self, X):
         """Predict the target of each row.
@@ -426,14 +524,14 @@ class GDRegressor(RegressorMixin, BaseEstimator):
 
         Returns
         -------
-        y : ndarray of shape (n_samples,)
+        y : ndarray of shape (n_samples,) or (n_samples, n_targets)
             X w + b.
         """
         check_is_fitted(self)
         X = validate_data(
             self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=False
         )
-        return safe_sparse_dot(X, self.coef_, dense_output=True) + self.intercept_
+        return safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -450,6 +548,8 @@ class GDRegressor(RegressorMixin, BaseEstimator):
                 "steps have a schedule of their own. Set learning_rate=<eta0>, or "
                 "schedule='constant'."
             )
+        if solver.second_order:
+            self._check_newton()
         if solver.second_order and self.batch_size is not None:
             raise ValueError(
                 f"solver={self.solver!r} takes all rows a step: batch_size must be "
@@ -463,7 +563,30 @@ class GDRegressor(RegressorMixin, BaseEstimator):
                 "average='auto'."
             )
 
+    def _check_newton(self):
+        if not LOSSES[self.loss].has_second:
+            smooth = sorted(name for name in LOSSES if LOSSES[name].has_second)
+            raise ValueError(
+                f"solver='newton' needs a loss with a second derivative, and "
+                f"loss={self.loss!r} has none. Use one of the losses {smooth}, or "
+                f"another solver: {_first_order()}."
+            )
+        if not self._penalty().is_smooth:
+            what = f"penalty={self.penalty!r}"
+            if self.positive:
+                what = "positive=True"
+            raise ValueError(
+                f"solver='newton' can't take {what}, which is not smooth. Use "
+                "penalty='l2' or None and positive=False, or another solver: "
+                f"{_first_order()}."
+            )
+
     def _validate_params(self):
+        if self.loss == "huber" and self.epsilon == 0:
+            raise ValueError(
+                "loss='huber' needs epsilon > 0: with 0 it has no slope. Use "
+                "epsilon='auto', or loss='absolute_error'."
+            )
         if isinstance(self.learning_rate, str) and self.learning_rate in {
             *SCHEDULES,
             "optimal",
@@ -479,6 +602,8 @@ class GDRegressor(RegressorMixin, BaseEstimator):
         super()._validate_params()
 
     def _validated(self, X, y, sample_weight, reset):
+        if issparse(y):
+            raise TypeError("Sparse targets are not supported. Use y.toarray().")
         X, y = validate_data(
             self,
             X,
@@ -486,9 +611,11 @@ class GDRegressor(RegressorMixin, BaseEstimator):
             accept_sparse="csr",
             dtype=[np.float64, np.float32],
             order="C",
+            multi_output=True,
             y_numeric=True,
             reset=reset,
         )
+        self._is_vector = y.ndim == 1
         if sample_weight is not None:
             sample_weight = _check_sample_weight(
                 sample_weight, X, dtype=np.float64, ensure_non_negative=True
@@ -507,30 +634,46 @@ class GDRegressor(RegressorMixin, BaseEstimator):
     def _is_exact_in_streams(self):
         return self._is_automatic and SOLVERS[self.solver].second_order
 
-    def _objective(self, data, offset):
-        return Objective(
-            data,
-            LOSSES[self.loss](),
-            PENALTIES[self.penalty](self.alpha),
-            self.fit_intercept,
-            offset,
-        )
+    def _penalty(self):
+        return penalty(self.penalty, self.alpha, self.l1_ratio, self.positive)
 
-    def _walk(self, objective, stream, in_stream=False):
+    def _losses(self, data, epsilons):
+        """Return a loss for each target; an epsilon that is known stays as it is."""
+        kind, losses = LOSSES[self.loss], []
+        for t, epsilon in enumerate(epsilons):
+            given = {name: getattr(self, name) for name in kind.parameters}
+            if given.get("epsilon") == "auto":
+                if epsilon is None:
+                    scale = robust_scale(data, t, self.fit_intercept)
+                    epsilon = kind.auto_epsilon * scale
+                given["epsilon"] = epsilon
+            losses.append(kind(**given))
+        return losses
+
+    def _held_out(self, data, rng):
+        """Return the rows of positive weight that early stopping holds out."""
+        rows = np.arange(data.Y.shape[1]) if data.kept is None else data.kept
+        split = ShuffleSplit(1, test_size=self.validation_fraction, random_state=rng)
+        return np.sort(rows[next(split.split(rows))[1]])
+
+    def _validation(self, data, target):
+        if data.held is None:
+            return None
+        return Validation(data, data.Y[target, data.held], data.weights(data.held))
+
+    def _walk(self, data, stream, rng, in_stream=False):
         solver = SOLVERS[self.solver]
         seed, epoch = stream.get("seed"), stream.get("epoch", 0)
         batch = solver.batch_size if self.batch_size is None else self.batch_size
-        if batch is None or batch >= objective.data.n:
+        if batch is None or batch >= data.n:
             return AllRows(seed, solver.second_order, epoch)
         if seed is None and self.shuffle:
-            rng = check_random_state(self.random_state)
             seed = int(rng.randint(np.iinfo(np.int32).max))
         average = self.average
         if average == "auto":
             average = self._is_automatic and not in_stream
         exact = self._is_automatic or (self.tol is not None and not in_stream)
-        order = objective.data.order(self.shuffle)
-        return Batches(batch, seed, order, average, exact, epoch)
+        return Batches(batch, seed, data.order(self.shuffle), average, exact, epoch)
 
     def _rule(self, objective, walk, momentum=None):
         solver = SOLVERS[self.solver]
@@ -541,58 +684,136 @@ class GDRegressor(RegressorMixin, BaseEstimator):
                 if momentum is None:
                     momentum = _steps.heavy_ball_momentum(objective.curvature)
                 parameters["momentum"] = momentum
-        return solver.rule(objective.size, **parameters)
+        rule = solver.rule(objective.size, **parameters)
+        rule.end_with_prox(objective.penalty, objective.data.d)
+        return rule
 
-    def _policy(self, walk, size):
+    def _policy(self, walk, size, loss):
         if self._is_automatic:
-            return automatic_policy(walk, size)
+            return automatic_policy(walk, size, loss)
         return _steps.Float(self.learning_rate, self.schedule, self.power_t)
 
     # --- from parts to attributes -----------------------------------------------------
 
-    def _publish(self, objective, rule, result):
+    def _publish(self, states, results):
         """Set the fitted attributes, and warn of what the user should know."""
         d = self.n_features_in_
-        intercept = objective.offset + result.w[d] if self.fit_intercept else 0.0
-        coef = result.w[:d].astype(objective.data.X.dtype)
+        objective, rule = states[0].objective, states[0].rule
+        dtype = objective.data.X.dtype
+        coef = np.array([result.w[:d] for result in results]).astype(dtype)
         if not np.isfinite(coef).all():
             raise ValueError(
                 "The coefficients are too large for float32. Convert X to float64."
             )
-        self.coef_ = coef
-        self.intercept_ = float(intercept)
-        self.n_iter_ = len(result.loss_curve) - 1
-        self.t_ = result.made
-        self.loss_ = float(result.F)
-        self.loss_curve_ = result.loss_curve
-        self.stop_reason_ = result.reason
-        self.learning_rate_ = float(result.eta)
+        intercepts = [
+            self._intercept(*pair) for pair in zip(states, results, strict=True)
+        ]
+        self.coef_ = coef[0] if self._is_vector else coef
+        self.intercept_ = intercepts[0] if self._is_vector else np.array(intercepts)
+        curves = _as_long([result.loss_curve for result in results])
+        self.loss_curve_ = np.sum(curves, axis=0).tolist()
+        self.loss_ = float(sum(result.F for result in results))
+        self.n_iter_ = len(self.loss_curve_) - 1
+        self.t_ = max(result.made for result in results)
+        self.stop_reason_ = max(results, key=lambda r: len(r.loss_curve)).reason
+        rates = [float(result.eta) for result in results]
         if self._is_automatic and hasattr(rule, "reach"):
-            self.learning_rate_ = result.eta * np.asarray(rule.reach)
+            rates = [
+                rate * np.asarray(state.rule.reach)
+                for rate, state in zip(rates, states, strict=True)
+            ]
+        self.learning_rate_ = rates[0] if self._is_vector else np.array(rates)
+        epsilons = [getattr(state.objective.loss, "epsilon", None) for state in states]
+        if epsilons[0] is not None:
+            epsilons = epsilons[0] if self._is_vector else np.array(epsilons)
+        else:
+            epsilons = None
+        scores = _as_long([result.scores for result in results])
+        path = intercept_path = None
+        if results[0].path:
+            paths = np.array(_as_long([result.path for result in results]))
+            path, intercept_path = self._split(states, paths, dtype)
         for name, value in {
             "momentum_": getattr(rule, "momentum", None),
             "curvature_": objective.known_curvature,
+            "epsilon_": epsilons,
+            "validation_scores_": np.mean(scores, axis=0).tolist()
+            if scores[0]
+            else None,
+            "coef_path_": path,
+            "intercept_path_": intercept_path,
         }.items():
             if value is not None:
                 setattr(self, name, value)
             elif hasattr(self, name):
                 delattr(self, name)
-        if result.warning is not None:
-            warnings.warn(result.warning, ConvergenceWarning, stacklevel=5)
+        for text in dict.fromkeys(r.warning for r in results if r.warning is not None):
+            warnings.warn(text, ConvergenceWarning, stacklevel=5)
 
-    def _remember(self, objective, rule, size, walk, result, share=1.0, factor=None):
+    def _intercept(self, state, result):
+        if not self.fit_intercept:
+            return 0.0
+        return float(state.objective.offset + result.w[self.n_features_in_])
+
+    def _split(self, states, paths, dtype):
+        """Return the coefficients and the intercepts of paths (k, n_iter + 1, size)."""
+        d = self.n_features_in_
+        coef = paths[:, :, :d].transpose(1, 0, 2).astype(dtype)
+        intercept = np.zeros(paths.shape[:2]).T
+        if self.fit_intercept:
+            offsets = np.array([state.objective.offset for state in states])
+            intercept = paths[:, :, d].T + offsets
+        if self._is_vector:
+            return coef[:, 0], intercept[:, 0]
+        return coef, intercept
+
+    def _remember(self, states, results, shares, factors, memories=None):
         """Keep what partial_fit goes on from: arrays, numbers and strings."""
+        walk = states[0].walk
         heavy_ball = self._is_automatic and walk.batch is None
+        targets = []
+        for t, (state, result) in enumerate(zip(states, results, strict=True)):
+            size = getattr(state.policy, "size", None)
+            factor = factors[t]
+            targets.append(
+                {
+                    "w": result.last.copy(),
+                    "offset": float(state.objective.offset),
+                    "epsilon": getattr(state.objective.loss, "epsilon", None),
+                    "width": (memories[t] if memories else {}).get(
+                        "width", float(state.objective.deviation)
+                    ),
+                    "rule": state.rule.state,
+                    "momentum": getattr(state.rule, "momentum", None)
+                    if heavy_ball
+                    else None,
+                    "size": size.memory if size is not None else {},
+                    "share": shares[t],
+                    "factor": None if factor is None else vars(factor).copy(),
+                }
+            )
         self._stream = {
             "solver": self.solver,
-            "w": result.last.copy(),
-            "offset": float(objective.offset),
-            "rule": rule.state,
-            "momentum": getattr(rule, "momentum", None) if heavy_ball else None,
-            "size": size.memory if self._is_automatic else {},
             "seed": walk.seed,
             "epoch": walk.epoch,
-            "share": share,
-            "t": result.made,
-            "factor": None if factor is None else vars(factor).copy(),
+            "t": max(result.made for result in results),
+            "targets": targets,
         }
+
+
+def _first_order():
+    return ", ".join(name for name in SOLVERS if not SOLVERS[name].second_order)
+
+
+def _print(states):
+    print(_messages.progress(states))
+
+
+def _as_long(lists):
+    """Return lists made as long as the longest, by repeating their last element."""
+    longest = max(map(len, lists))
+    return [[*values, *values[-1:] * (longest - len(values))] for values in lists]
+
+
+def _at_constant(objective):
+    return objective.value(np.zeros(objective.size))

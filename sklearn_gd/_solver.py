@@ -1,6 +1,6 @@
 """The solvers: a table of presets, and the one loop that runs them all."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -9,6 +9,9 @@ from sklearn_gd import _messages, _steps
 from sklearn_gd._core.epoch import Mean, Steps
 from sklearn_gd._core.quadratic import ROUNDING, Watch
 from sklearn_gd._core.rules import AdaGrad, Descent, Momentum, RMSprop
+from sklearn_gd._core.targets import Targets
+from sklearn_gd._geometry import EPS
+from sklearn_gd._objective import DAMPING, values_and_gradients
 
 # Steps in a run on a quadratic, and the products in them, a millisecond between two
 # looks for Ctrl-C.
@@ -18,9 +21,14 @@ REBASE = 1e-2
 # A Newton step that promises to lower F by less than this, relative to F, leaves F and
 # is the last: it is 1e-10 of what the residuals amount to, and exact to a few digits.
 SETTLED = 1e-20
+# Damping is raised after so many halvings of a step, by this factor, up to one.
+HALVINGS, MORE_DAMPING = 6, 100.0
+# A searched step must bring this part of what its slope promises (Armijo 1966).
+PROMISE = 1e-4
 # A stream's iteration is tried with its step halved at most this many times.
 TRIES = 30
 ONE_PASS = "one pass over these rows"
+STOPPED_EARLY = "stopped early: the validation score no longer rises by more than tol"
 
 
 @dataclass(frozen=True)
@@ -99,6 +107,10 @@ class Result:
         Why the fit stopped.
     warning : str or None
         What the user should know.
+    path : list of ndarray
+        The iterates that F was computed at, where they were to be kept.
+    scores : list of float
+        On the rows held out, where there are any.
     """
 
     w: np.ndarray
@@ -109,6 +121,8 @@ class Result:
     eta: float
     reason: str
     warning: str | None = None
+    path: list = field(default_factory=list)
+    scores: list = field(default_factory=list)
 
 
 # --- how far one iteration goes -------------------------------------------------------
@@ -138,29 +152,88 @@ class AllRows:
 
     def prepare(self, objective):
         """Compute what automatic steps need anyway, since F and g at 0 come with it."""
-        if objective.newton_has_gram if self.second_order else objective.has_gram:
-            _ = objective.moments
-
-    def iterate(self, state):
+        geometry = objective.geometry
         if self.second_order:
-            self._newton(state)
-        elif (quadratic := self._quadratic(state)) is not None:
-            self._run(quadratic, state)
+            wanted = geometry.newton_has_gram and objective.loss.is_quadratic
         else:
-            state.rule.apply(state.w, state.g, state.steps.advance())
-            state.evaluate()
-            self.epoch += 1
+            wanted = geometry.has_gram
+        if wanted:
+            _ = geometry.moments
 
-    def _newton(self, state):
+    def iterate(self, states):
+        """Make one iteration for each target, with one pass over X for all."""
+        self.epoch += 1
+        stepped = []
+        for state in states:
+            if self.second_order and not state.objective.loss.is_quadratic:
+                self._damped(state)
+            elif self.second_order:
+                if self._newton(state):
+                    stepped.append(state)
+            elif (quadratic := self._quadratic(state)) is not None:
+                self._run(quadratic, state)
+            else:
+                state.rule.apply(state.w, state.g, state.steps.advance())
+                stepped.append(state)
+        evaluate(stepped)
+
+    @staticmethod
+    def _newton(state):
+        """Make Newton's step on a quadratic; return whether F must be computed."""
         objective, eta = state.objective, state.steps.advance()
         p = objective.newton_direction(state.w, state.g)
         gain = 0.5 * (state.g @ p)
         state.rule.apply(state.w, p, eta)
-        self.epoch += 1
         if gain <= SETTLED * state.F and objective.has_triangle:
             state.g = (1.0 - eta) * state.g
-        else:
+            return False
+        return True
+
+    @staticmethod
+    def _damped(state):
+        """Make Newton's step on an F that is no quadratic.
+
+        An automatic one is halved until F falls by a part of what its slope promises.
+        Where few rows have curvature, the direction is poor until it is damped.
+        """
+        objective, w, g, F = state.objective, state.w.copy(), state.g, state.F
+        eta = state.steps.advance()
+        if not state.policy.automatic:
+            p = objective.damped_direction(w, g, 0.0)
+            if p is None:
+                p = objective.damped_direction(w, g, DAMPING)
+            state.rule.apply(state.w, p, eta)
             state.evaluate()
+            return
+        damping = state.damping
+        while damping <= MORE_DAMPING:
+            p = objective.damped_direction(w, g, damping)
+            slope = 0.0 if p is None else g @ p
+            if p is not None and slope <= EPS * F + objective.F_noise:
+                state.w[:] = w - p
+                state.evaluate()
+                break
+            for halvings in range(HALVINGS if slope > 0.0 else 0):
+                step = 0.5**halvings
+                state.w[:] = w - step * p
+                state.evaluate()
+                if state.F <= F - PROMISE * step * slope:
+                    # The better the quadratic, the less it needs to be damped.
+                    state.damping = damping / MORE_DAMPING if halvings == 0 else damping
+                    if state.damping < DAMPING:
+                        state.damping = 0.0
+                    return
+                if step * slope <= ROUNDING * F + objective.F_noise:
+                    break
+            else:
+                damping = max(DAMPING, MORE_DAMPING * damping)
+                continue
+            break
+        # What is left to gain is rounding.
+        if not state.F <= (1.0 + ROUNDING) * F + objective.F_noise:
+            state.w[:] = w
+            state.evaluate()
+        state.settled = True
 
     @staticmethod
     def _quadratic(state):
@@ -191,7 +264,7 @@ class AllRows:
         curve, small = quadratic.run(state.rule, state.w, state.g, etas, watch)
         state.steps = Steps(steps.eta, steps.power, steps.made + len(curve) - 1)
         state.steps.advance()
-        self.epoch += len(curve)
+        self.epoch += len(curve) - 1
         state.point, state.F = state.w, curve[-1]
         state.pass_by(curve[:-1])
         is_last = state.n_iter + 1 == state.stopping.max_iter
@@ -230,28 +303,80 @@ class Batches:
         self.exact = exact
         self.epoch = epoch
 
-    def iterate(self, state):
-        objective = state.objective
+    def iterate(self, states):
+        """Make one epoch for each target, with one pass over X for all."""
         self.order.begin(self.seed or 0, self.epoch)
         self.epoch += 1
-        mean = Mean(objective.size, self.average)
-        running = objective.problem.epoch(
-            state.rule, state.w, self.order, self.batch, state.steps, mean
-        )
-        state.point = mean.w if self.average else state.w
+        means = [Mean(state.objective.size, self.average) for state in states]
+        losses = self._visit(states, means)
+        for state, mean in zip(states, means, strict=True):
+            state.point = mean.w if self.average else state.w
         if self.exact:
-            state.F, state.point_g = objective.value_and_gradient(state.point)
+            found = values_and_gradients(
+                [state.objective for state in states], [state.point for state in states]
+            )
+            for state, (F, g) in zip(states, found, strict=True):
+                state.F, state.point_g = F, g
         else:
-            state.F = running + objective.penalty_value(state.point)
+            for state, loss in zip(states, losses, strict=True):
+                state.F = loss + state.objective.penalty_value(state.point)
+
+    def _visit(self, states, means):
+        """Make the steps, and return the mean loss of rows just before theirs."""
+        rules = [state.rule for state in states]
+        problems = [state.objective.problem for state in states]
+        if len(states) > 1:
+            together = Targets(problems)
+            if together.share_epochs(rules, self.batch):
+                points = [state.w for state in states]
+                steps = [state.steps for state in states]
+                return together.epoch(points, self.order, self.batch, steps, means)
+        losses = np.zeros(len(states))
+        # One target after the other sees rows that are still in the cache.
+        while self.order.open(self.batch, whole=len(states) == 1):
+            for t, state in enumerate(states):
+                self.order.rewind()
+                losses[t] += problems[t].epoch(
+                    rules[t], state.w, self.order, self.batch, state.steps, means[t]
+                )
+        return losses
 
 
-def automatic_policy(walk, size):
+def automatic_policy(walk, size, loss):
     """Return what becomes of an automatic step of this size on this walk."""
     if walk.batch is not None:
         return _steps.Halving(size)
     if walk.second_order:
-        return _steps.Refining(size)
-    return _steps.Restarting(size)
+        return _steps.Refining(size) if loss.is_quadratic else _steps.Damped(size)
+    return _steps.Restarting(size) if loss.has_second else _steps.Smoothing(size)
+
+
+@dataclass(frozen=True)
+class Validation:
+    """R² on rows that were held out.
+
+    Attributes
+    ----------
+    data : Data
+    y, s : ndarray
+        Targets and weights of the rows that ``data`` holds out.
+    """
+
+    data: object
+    y: np.ndarray
+    s: np.ndarray
+
+    def score(self, objective, w):
+        """Return the weighted R² of w."""
+        d = objective.data.d
+        intercept = objective.offset + (w[d] if objective.fit_intercept else 0.0)
+        r = self.y - self.data.predict(w[:d], intercept, self.data.held)
+        apart = self.y - np.average(self.y, weights=self.s)
+        total = self.s @ apart**2
+        left = self.s @ r**2
+        if total == 0.0:
+            return 1.0 if left == 0.0 else 0.0
+        return float(1.0 - left / total)
 
 
 # --- the loop -------------------------------------------------------------------------
@@ -259,6 +384,21 @@ def automatic_policy(walk, size):
 
 class State:
     """A fit on its way: where it is, where it was best, and how it came there.
+
+    Parameters
+    ----------
+    objective : Objective
+    rule : Rule
+    walk : AllRows or Batches
+        Shared by all targets.
+    policy : Float, Restarting, Smoothing, Refining, Damped or Halving
+    stopping : Stopping
+    w : ndarray of shape (size,)
+        The start, which is overwritten.
+    made : int
+        Steps made before.
+    validation : Validation, default=None
+    keeps_path : bool, default=False
 
     Attributes
     ----------
@@ -285,26 +425,50 @@ class State:
         Whether F has not fallen by more than tol for ``patience`` iterations.
     """
 
-    def __init__(self, objective, rule, walk, stopping, w, made=0):
+    def __init__(
+        self,
+        objective,
+        rule,
+        walk,
+        policy,
+        stopping,
+        w,
+        made=0,
+        *,
+        validation=None,
+        keeps_path=False,
+    ):
         self.objective = objective
         self.rule = rule
         self.walk = walk
+        self.policy = policy
         self.stopping = stopping
+        self.validation = validation
+        self.keeps_path = keeps_path
         self.tol = stopping.tol or 0.0
         self.patience = stopping.patience
         self.w = w
         self.point = w
         self.steps = Steps(0.0, 0.0, made)
         self.g = self.point_g = self.best_g = None
-        self.evaluate()
-        self.start_F = self.best_F = self.previous_F = self.F
         self.watch = None
         self.heeds_rise, self.heeds_plateau, self.ceiling = True, False, np.inf
-        self.start = w.copy()
-        self.start_rule = rule.state
+        self.single_steps = keeps_path or validation is not None
+        self.damping, self.settled = 0.0, False
+        self.reason = None
+
+    def begin(self):
+        """Begin where F was computed."""
+        self.start_F = self.best_F = self.previous_F = self.F
+        self.start = self.w.copy()
+        self.start_rule = self.rule.state
         self.best = self.start
-        self.curve = [self.F]
+        self.curve = [float(self.F)]
+        self.path = [self.start] if self.keeps_path else []
+        self.scores, self.best_score, self._unscored = [], -np.inf, 0
+        self.scored = self.start, self.F
         self._new_plateau()
+        self.policy.begin(self)
 
     @property
     def n_iter(self):
@@ -326,17 +490,45 @@ class State:
         self._flat = 0
         self._lowest = self.best_F
 
-    def iterate(self):
-        before = self.w.copy()
+    @property
+    def is_over(self):
+        return self.reason is not None or self.n_iter >= self.stopping.max_iter
+
+    def set_out(self):
+        """Take note of where an iteration begins."""
+        self.before = self.w.copy()
         self.previous_F = self.F
-        self.walk.iterate(self)
-        self.step = self.w - before
+
+    def arrive(self):
+        """Take note of where an iteration has led, and what its policy says."""
+        self.step = self.w - self.before
         self.curve.append(float(self.F))
+        if self.keeps_path:
+            self.path.append(np.array(self.point))
         self._heed_plateau(self.F)
         # Equal up to rounding, the later iterate is the better one.
         if not self.is_above(self.best_F):
             self.best_F = min(self.F, self.best_F)
             self.best, self.best_g = self.point.copy(), self.point_g
+        reason = self.policy.after(self)
+        if self.stopping.tol is None and reason != _steps.DIVERGED:
+            reason = None
+        if self.validation is not None and reason != _steps.DIVERGED:
+            reason = self._heed_score() or reason
+        self.reason = reason
+
+    def _heed_score(self):
+        point = self.path[-1] if self.keeps_path else self.point
+        score = self.validation.score(self.objective, point)
+        self.scores.append(score)
+        enough = score > self.best_score + self.tol
+        self._unscored = 0 if enough else self._unscored + 1
+        if score > self.best_score:
+            self.best_score = score
+            self.scored = np.array(point), self.curve[-1]
+        if self.stopping.tol is not None and self._unscored >= self.stopping.patience:
+            return STOPPED_EARLY
+        return None
 
     def _heed_plateau(self, F):
         if F < (1.0 - self.tol) * self._lowest:
@@ -346,22 +538,25 @@ class State:
 
     def evaluate(self):
         """Compute F at w from the rows, and g if the steps need it."""
-        self.point = self.w
-        if self.walk.batch is None:
-            self.F, self.g = self.objective.value_and_gradient(self.w)
-        else:
-            self.F = self.objective.value(self.w)
+        evaluate([self])
 
     # --- runs of steps on a quadratic -------------------------------------------------
 
     def begin_watch(self):
         objective = self.objective
-        mean, scale = objective.gradient_scale
-        small = max(self.tol * objective.deviation, objective.noise)
+        mean, scale = objective.geometry.gradient_scale(objective.ridge)
+        small = max(self.tol * objective.slope, objective.noise)
         if self.stopping.tol is None:
             small = -1.0
-        noise = objective.noise**2
-        self.watch = Watch(mean, scale, noise, small, self.heeds_rise, self.ceiling)
+        self.watch = Watch(
+            mean,
+            scale,
+            objective.penalty,
+            objective.F_noise,
+            small,
+            self.heeds_rise,
+            self.ceiling,
+        )
 
     def move_base(self, quadratic):
         """Let the quadratic go on from w, where F and g are from the rows."""
@@ -371,6 +566,8 @@ class State:
     @property
     def longest_run(self):
         """How many steps may be made without asking the policy."""
+        if self.single_steps:
+            return 1
         longest = min(RUN, 1 + RUN_PRODUCTS // self.objective.size**2)
         longest = min(longest, self.stopping.max_iter - self.n_iter)
         if self.heeds_plateau:
@@ -391,7 +588,7 @@ class State:
 
     def is_above(self, F):
         """Return whether F is higher here by more than its rounding."""
-        return not self.F <= (1.0 + ROUNDING) * F + self.objective.noise**2
+        return not self.F <= (1.0 + ROUNDING) * F + self.objective.F_noise
 
     @property
     def plateau(self):
@@ -399,13 +596,8 @@ class State:
 
     @cached_property
     def stable_step(self):
-        """The largest stable step, None if the rule has none."""
-        if self.walk.second_order:
-            return 2.0
-        if hasattr(self.rule, "reach"):
-            return None
-        momentum = getattr(self.rule, "momentum", 0.0)
-        return _steps.descent_bound(self.objective, self.walk.batch, momentum)
+        """The largest stable step, None if there is none."""
+        return _steps.stable_step(self)
 
     @property
     def beyond_stable_step(self):
@@ -441,101 +633,166 @@ class State:
         """Return (F − F*)/F₀ at the best iterate, None if that is too much work."""
         objective, g = self.objective, self.gradient(self.best)
         if objective.has_sample and not objective.has_moments:
-            gap = objective.rough_gap(g)
+            gap = objective.rough_gap(self.best, g)
         elif objective.knows_gap:
             gap = objective.gap(self.best, g)
         else:
             return None
-        return 0.0 if gap <= objective.noise**2 else 2.0 * gap / objective.deviation**2
+        gap += 0.5 * objective.loss.width * objective.slope**2
+        return 0.0 if gap <= objective.F_noise else gap / objective.constant_F
+
+    @property
+    def noise_ratio(self):
+        """The rounding of a gradient ratio."""
+        return self.objective.noise / self.objective.deviation
+
+    @property
+    def gradient_ratio(self):
+        return self.objective.gradient_ratio(self.w, self.g)
 
     @property
     def gradient_is_small(self):
-        noise = self.objective.noise / self.objective.deviation
-        return self.objective.gradient_ratio(self.g) <= max(self.tol, noise)
+        return self.gradient_ratio <= max(self.tol, self.noise_ratio)
 
 
-def minimize(objective, rule, walk, policy, stopping, w, *, made=0, stream=False):
-    """Minimise the objective: the one loop of all solvers.
+def evaluate(states):
+    """Compute F where the states are, and g if their steps need it, in one pass."""
+    for state in states:
+        state.point = state.w
+        if state.walk.batch is not None:
+            state.F = state.objective.value(state.w)
+    states = [state for state in states if state.walk.batch is None]
+    found = values_and_gradients(
+        [state.objective for state in states], [state.w for state in states]
+    )
+    for state, (F, g) in zip(states, found, strict=True):
+        state.F, state.g = F, g
+
+
+def minimize(states, *, stream=False, report=None):
+    """Minimise the objective of each target: the one loop of all solvers.
+
+    Each target is a fit of its own, which stops when it is done; they go in step to
+    share the passes over X.
 
     Parameters
     ----------
-    objective : Objective
-    rule : Rule
-    walk : AllRows or Batches
-    policy : Float, Restarting, Refining or Halving
-    stopping : Stopping
-    w : ndarray of shape (size,)
-        The start, which is overwritten.
-    made : int
-        Steps made before.
+    states : list of State
+        With one walk.
     stream : bool
         Whether these are but some of the rows, so that F may well end above its start.
+    report : callable, default=None
+        Called with the states after each iteration.
 
     Returns
     -------
-    Result
+    list of Result
     """
-    if policy.automatic and walk.batch is None:
-        walk.prepare(objective)
-    state = State(objective, rule, walk, stopping, w, made)
-    policy.begin(state)
-    reason = None
-    while state.n_iter < stopping.max_iter:
-        state.iterate()
-        reason = policy.after(state)
-        if stopping.tol is None and reason != _steps.DIVERGED:
-            reason = None
-        if reason is not None:
-            break
-    if policy.automatic:
-        return _best(state, reason)
-    return _last(state, reason, stream)
+    walk = states[0].walk
+    if walk.batch is None and states[0].policy.automatic:
+        walk.prepare(states[0].objective)
+    evaluate(states)
+    for state in states:
+        state.single_steps |= report is not None
+        state.begin()
+    active = states
+    while active:
+        for state in active:
+            state.set_out()
+        walk.iterate(active)
+        for state in active:
+            state.arrive()
+        if report is not None:
+            report(states)
+        active = [state for state in active if not state.is_over]
+    return [
+        _best(state) if state.policy.automatic else _last(state, stream)
+        for state in states
+    ]
 
 
-def _best(state, reason):
+def _best(state):
     """Return the best iterate, as automatic steps do."""
+    if state.validation is not None:
+        return _scored(state)
+    if state.walk.batch is not None and not state.objective.penalty.is_smooth:
+        _step_on_all_rows(state)
     warning = None
     if state.stopping.tol is not None:
-        warning = _messages.short_of_the_optimum(
-            state, state.best, reason, automatic=True
-        )
-    return _result(state, state.best, state.best, state.best_F, reason, warning)
+        warning = _messages.short_of_the_optimum(state, state.best)
+    return _result(state, state.best, state.best, state.best_F, warning)
 
 
-def _last(state, reason, stream):
+def _step_on_all_rows(state):
+    """Make a last step of 1/L from the best iterate: a mean has no exact zeros."""
+    objective, best = state.objective, state.best
+    step = _steps.descent_bound(objective, None) / 2.0
+    w = best - step * state.gradient(best)
+    d = objective.data.d
+    w[:d] = objective.penalty.proximal(w[:d], np.full(d, step))
+    F, g = objective.value_and_gradient(w)
+    if not F > (1.0 + ROUNDING) * state.best_F + objective.F_noise:
+        state.best, state.best_F, state.best_g = w, F, g
+
+
+def _last(state, stream):
     """Return the last iterate, as the textbook does, unless it is a diverged one."""
     if state.is_finite and not state.walk.exact:
         state.F = state.objective.value(state.point)
     # The adaptive rules have no largest step; an end above the start is never what was
     # meant by theirs. Any other rule's F may end there without diverging.
     above = not stream and state.is_above(state.start_F)
-    if reason == _steps.DIVERGED or (above and state.stable_step is None):
+    if state.reason == _steps.DIVERGED or (above and state.stable_step is None):
         best, F = state.best, state.objective.value(state.best)
         if not F <= state.start_F:
             best, F = state.start, state.start_F
         state.rule.state = state.start_rule
-        return _result(state, best, best, F, _steps.DIVERGED, _messages.diverged(state))
+        state.reason = _steps.DIVERGED
+        return _result(state, best, best, F, _messages.diverged(state))
+    if state.validation is not None:
+        return _scored(state)
     warning = None
     if above and state.beyond_stable_step:
         warning = _messages.above_its_start(state)
-    elif reason is None and state.stopping.tol is not None:
-        warning = _messages.short_of_the_optimum(
-            state, state.point, reason, automatic=False
-        )
-    return _result(state, state.point, state.w, state.F, reason, warning)
+    elif state.reason is None and state.stopping.tol is not None:
+        warning = _messages.short_of_the_optimum(state, state.point)
+    return _result(state, state.point, state.w, state.F, warning)
 
 
-def _result(state, w, last, F, reason, warning):
+def _scored(state):
+    """Return the iterate that was best on the rows held out."""
+    w, F = state.scored
+    if not state.walk.exact:
+        F = state.objective.value(w)
+    warning = None
+    if state.reason is None and state.stopping.tol is not None:
+        warning = _messages.score_still_rose(state)
+    return _result(state, w, w, F, warning)
+
+
+def _result(state, w, last, F, warning):
+    reason = state.reason
     if reason is None:
         reason = f"max_iter={state.stopping.max_iter} {state.walk.unit} made"
     steps = state.steps
-    return Result(w, last, F, state.curve, steps.made, steps.last, reason, warning)
+    return Result(
+        w,
+        last,
+        F,
+        state.curve,
+        steps.made,
+        steps.last,
+        reason,
+        warning,
+        state.path,
+        state.scores,
+    )
 
 
 # --- streams --------------------------------------------------------------------------
 
 
-def advance(objective, rule, walk, size, w, *, share, made):
+def advance(state, size, share):
     """Make one iteration of a stream with an automatic step.
 
     An iteration after which F on these rows is higher is undone and repeated: first
@@ -545,8 +802,8 @@ def advance(objective, rule, walk, size, w, *, share, made):
 
     Parameters
     ----------
-    objective, rule, walk, w, made
-        As in ``minimize``; w is overwritten.
+    state : State
+        With Stopping(max_iter=1).
     size : Lipschitz or Reach
         With what it remembers of earlier calls.
     share : float
@@ -557,23 +814,28 @@ def advance(objective, rule, walk, size, w, *, share, made):
     result : Result
     share : float
     """
-    state = State(objective, rule, walk, Stopping(max_iter=1), w, made)
+    rule, walk, made = state.rule, state.walk, state.steps.made
+    state.evaluate()
+    state.begin()
     whole = size.first(state)
     epoch = walk.epoch
     for trial in range(TRIES):
         halvings = max(0, trial - 1)
         state.set_step(whole * share / 2.0**halvings)
-        state.iterate()
+        state.set_out()
+        walk.iterate([state])
         if state.is_finite and not state.is_above(state.start_F):
             break
         rule.state = state.start_rule
         rule.restart()
-        state.back_to_best()
+        state.w[:] = state.start
+        state.evaluate()
         state.steps = Steps(0.0, 0.0, made)
         walk.epoch = epoch
     size.follow(rule, state.w)
     state.curve = [state.start_F, state.F]
-    result = _result(state, state.w, state.w, state.F, ONE_PASS, None)
+    state.reason = ONE_PASS
+    result = _result(state, state.w, state.w, state.F, None)
     return result, share if halvings == 0 else share / 2.0
 
 
@@ -583,6 +845,6 @@ def solve_exactly(objective, factor, w, made):
     F is that of the objective's own rows, before at w and after.
     """
     curve = [objective.value(w)]
-    w = objective.joined(*factor.solve(objective.penalty.alpha))
+    w = objective.joined(*factor.solve(objective.penalty.l2))
     curve.append(objective.value(w))
     return Result(w, w, curve[-1], curve, made, 1.0, "exact over all rows seen")

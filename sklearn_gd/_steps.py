@@ -17,6 +17,9 @@ LARGE = 1e6
 # the steepest every few steps. Measured on 15 tables: a batch's noise leaves less room.
 LONG = 1.8
 LONG_BATCH = 1.5
+# Steps of the first stage of a smoothed loss, and the gradient that ends a stage.
+STAGE = 60
+STAGE_TOL = 0.005
 DIVERGED = "diverged"
 SMALL_GRADIENT = "converged: the gradient is below tol"
 
@@ -33,6 +36,20 @@ def descent_bound(objective, batch, momentum=0.0):
     if batch is None:
         return 2.0 * (1.0 + momentum) / _positive(objective.curvature[1])
     return (1.0 - momentum) / _positive(objective.batch_curvature(batch))
+
+
+def stable_step(state):
+    """Return the largest stable step, None if there is no such thing.
+
+    For a quadratic F and all rows it is the largest; else it is surely stable.
+    """
+    objective, rule = state.objective, state.rule
+    if state.walk.second_order:
+        return 2.0 if objective.loss.is_quadratic else None
+    if hasattr(rule, "reach") or not objective.loss.has_second:
+        return None
+    momentum = getattr(rule, "momentum", 0.0)
+    return descent_bound(objective, state.walk.batch, momentum)
 
 
 def _positive(curvature):
@@ -90,12 +107,13 @@ class Reach:
     """Distance over gradients, by coordinate: the size for adagrad and rmsprop.
 
     The reach η_j of a coordinate is the largest distance it has been from its start
-    (Ivgi, Hinder and Carmon 2023, here by coordinate), begun at 0.1 √(2F₀/h_j), and ε
-    is relative, ε·h_j·2F₀. That makes the path independent of the units of the columns
-    and of y. The effective step is capped at 1.8/(Λ h_j), or 1.5/(Λ_B h_j), below its
-    stability bound. For rmsprop, where g/√G is noise of size one near the optimum, the
-    cap is what makes it converge; for both it keeps rounding errors from growing
-    (uncapped, adagrad turns 1e-16 into 1e-3 on raw tables).
+    (Ivgi, Hinder and Carmon 2023, here by coordinate), begun at a tenth of what changes
+    the predictions by their deviation, 0.1 √(2F₀/h_j) for the squared error, and ε is
+    relative, ε·h_j·2F₀ there. That makes the path independent of the units of the
+    columns and of y. The effective step is capped at 1.8/(Λ h_j), or 1.5/(Λ_B h_j),
+    below its stability bound. For rmsprop, where g/√G is noise of size one near the
+    optimum, the cap is what makes it converge; for both it keeps rounding errors from
+    growing (uncapped, adagrad turns 1e-16 into 1e-3 on raw tables).
     """
 
     def __init__(self, start=None, reach=0.0, h=0.0, deviation=0.0, steepest=0.0):
@@ -115,18 +133,19 @@ class Reach:
             self.start = state.w.copy()
         self.h = np.maximum(self.h, objective.diagonal)
         inverse = np.divide(1.0, self.h, out=np.zeros_like(self.h), where=self.h > 0.0)
+        c = objective.curvature_bound
         # A chunk of one row has no deviation, but it may have a residual.
-        self.deviation = max(
-            self.deviation, objective.deviation, np.sqrt(2.0 * state.F)
-        )
-        self.reach = np.maximum(self.reach, 0.1 * self.deviation * np.sqrt(inverse))
+        size = objective.prediction_size(state.F)
+        self.deviation = max(self.deviation, objective.deviation, size)
+        self.reach = np.maximum(self.reach, 0.1 * self.deviation * np.sqrt(c * inverse))
         if batch is None:
             curvature, share = objective.scaled_curvature, LONG
         else:
             curvature, share = objective.batch_curvature(batch, inverse), LONG_BATCH
         self.steepest = max(self.steepest, curvature)
         tiny = np.finfo(np.float64).tiny
-        rule.eps = rule.given_eps * self.h * self.deviation**2 + tiny
+        slope = c * self.deviation if objective.loss.is_quadratic else objective.slope
+        rule.eps = rule.given_eps * self.h / c * slope**2 + tiny
         rule.cap = share * inverse / _positive(self.steepest)
         # Shared, so that what the rule adds to it is in the memory of the stream.
         rule.reach = self.reach
@@ -223,6 +242,58 @@ class Restarting:
         return SMALL_GRADIENT if state.gradient_is_small else None
 
 
+class Smoothing:
+    """Automatic steps over all rows for a loss with a kink, which has no curvature.
+
+    The steps are those of the smoothed loss (``Loss.width``), F is that of the loss
+    itself, and its best iterate is returned. The first width is that of the residuals;
+    whenever the gradient has become small, or the steps of a stage are used up, the
+    next stage has a quarter of the width and twice the steps, since accelerated steps
+    need √4 times as many (Nesterov 2005; Allen-Zhu and Hazan 2016 for the halving).
+    Momentum is forgotten when it points uphill (O'Donoghue and Candès 2015): F itself
+    says little of the smoothed F.
+    """
+
+    automatic = True
+
+    def __init__(self, size):
+        self.size = size
+
+    def begin(self, state):
+        self.width = state.objective.deviation
+        self.end = max(state.tol, 1e-9) * self.width
+        self.steps = STAGE
+        self.growth = 2 if "m" in state.rule.state_names else 4
+        state.single_steps = True
+        self._begin_stage(state)
+
+    def _begin_stage(self, state):
+        self.begun = state.n_iter
+        self.tol = STAGE_TOL * np.sqrt(self.width / state.objective.deviation)
+        state.objective.loss.width = self.width
+        state.rule.restart()
+        state.evaluate()
+        state.set_step(self.size.first(state))
+
+    def after(self, state):
+        self.size.follow(state.rule, state.w)
+        if not state.is_finite:
+            state.back_to_best()
+            state.set_step(state.eta / 2.0)
+        if state.g @ state.step > 0.0:
+            state.rule.restart()
+        small = state.gradient_ratio
+        last = self.width <= self.end
+        if last and small <= max(state.tol, state.noise_ratio):
+            return SMALL_GRADIENT
+        over = state.n_iter - self.begun >= self.steps
+        if not last and (small <= self.tol or over):
+            self.width = max(self.width / 4.0, self.end)
+            self.steps *= self.growth
+            self._begin_stage(state)
+        return None
+
+
 class Refining:
     """Newton's steps while they help: each further one is iterative refinement."""
 
@@ -243,6 +314,23 @@ class Refining:
         return None
 
 
+class Damped:
+    """Newton's steps where F is no quadratic, each searched for (Armijo 1966)."""
+
+    automatic = True
+
+    def __init__(self, size):
+        self.size = size
+
+    def begin(self, state):
+        state.set_step(self.size.first(state))
+
+    def after(self, state):
+        if state.settled or not state.g.any():
+            return "converged: the step is at rounding level"
+        return None
+
+
 class Halving:
     """Automatic steps with a batch: the step halves when F stays on a plateau.
 
@@ -257,6 +345,9 @@ class Halving:
     With many rows a few epochs must do, and each costs time: the distance from the
     optimum, told by a sample of the rows, is looked at after each epoch, one epoch is
     enough for the first plateau, and one halving in vain for the end.
+
+    A loss with a kink is smoothed over a width in proportion to the step, so that the
+    step stays as long as the smoothed loss allows.
     """
 
     automatic = True
@@ -267,6 +358,9 @@ class Halving:
     def begin(self, state):
         self.F = np.inf
         self.futile = 0
+        loss = state.objective.loss
+        if not loss.has_second:
+            loss.width = state.objective.deviation
         state.set_step(self.size.first(state))
         self.hasty = state.objective.has_sample
         if self.hasty:
@@ -274,7 +368,7 @@ class Halving:
 
     def after(self, state):
         self.size.follow(state.rule, state.w)
-        if state.F <= state.objective.noise**2:
+        if state.F <= state.objective.F_noise:
             return "converged: every row is met to rounding"
         waiting = state.is_finite and not state.plateau
         if waiting and not self.hasty:
@@ -293,5 +387,6 @@ class Halving:
         state.back_to_best()
         state.rule.restart()
         state.patience *= 2
+        state.objective.loss.width /= 2.0
         state.set_step(state.eta / 2.0)
         return None

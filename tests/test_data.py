@@ -44,20 +44,20 @@ def test_sums_over_rows(container, weighted, blocks):
     assert_allclose(data.unit * data.weights(slice(None)), s)
     assert_allclose(data.weights(kept).mean(), 1.0)
     weights = s / s.sum()
-    assert_allclose(data.mean(lambda y: y), weights @ y)
-    assert_allclose(data.mean(np.square), weights @ y**2)
+    assert_allclose(data.mean(lambda y: y, y), weights @ y)
+    assert_allclose(data.mean(np.square, y), weights @ y**2)
     mean, variance = data.column_moments()
     assert_allclose(mean, weights @ X, atol=1e-14)
     assert_allclose(variance, weights @ (X - weights @ X) ** 2)
     for center in (True, False):
         mean = weights @ X if center else np.zeros(3)
-        got, gram, product, y_mean, y_square = data.moments(center, 0.7)
+        got, gram, product, y_mean, y_square = data.moments(center, np.array([0.7]))
         assert_allclose(got, mean, atol=1e-14)
         expected = (X - mean).T @ (weights[:, None] * (X - mean))
         assert_allclose(gram, expected, atol=1e-13)
-        assert_allclose(product, (weights * (y - 0.7)) @ (X - mean), atol=1e-13)
-        assert_allclose(y_mean, weights @ (y - 0.7))
-        assert_allclose(y_square, weights @ (y - 0.7) ** 2)
+        assert_allclose(product[0], (weights * (y - 0.7)) @ (X - mean), atol=1e-13)
+        assert_allclose(y_mean[0], weights @ (y - 0.7))
+        assert_allclose(y_square[0], weights @ (y - 0.7) ** 2)
         R = data.factor(lambda block, where: y[where], center).R
         assert_allclose(R[:, :3].T @ R[:, :3], data.n * expected, atol=1e-11)
 
@@ -91,9 +91,9 @@ def test_misuse_of_gram_is_refused():
 def test_many_columns_like_few(container, weighted, center, blocks, monkeypatch):
     X, y, s = table(weighted)
     X[:, 2] += 1e3
-    few = as_data(CONTAINERS[container](X), y, s).moments(center, 0.3)
+    few = as_data(CONTAINERS[container](X), y, s).moments(center, np.array([0.3]))
     monkeypatch.setattr(_data, "FEW_COLUMNS", 0)
-    many = as_data(CONTAINERS[container](X), y, s).moments(center, 0.3)
+    many = as_data(CONTAINERS[container](X), y, s).moments(center, np.array([0.3]))
     for one, other in zip(few, many, strict=True):
         assert_allclose(one, other, rtol=1e-13, atol=1e-13)
 

@@ -12,10 +12,12 @@ ROOT = Path(sklearn_gd.__file__).parent
 LAYERS = [
     "__init__",
     "_regressor",
+    "_scale",
     "_solver",
     "_messages",
     "_steps",
     "_objective",
+    "_geometry",
     "_data",
     "_factor",
     "_core",
@@ -62,17 +64,21 @@ def test_only_the_estimator_uses_private_parts_of_scikit_learn():
             assert not [m for m in imports(path) if m.split(".")[0] == "sklearn"]
 
 
-# The rules, losses, penalties and rows know nothing of each other; the loop over rows
-# knows all, and the loop without rows only the rules.
+# Losses, penalties and rows know nothing of each other; the rules end with a penalty's
+# prox; the loop over rows knows all of them, and several targets are several of it; the
+# loop without rows knows rules and penalties.
+COMPILED = {
+    "rules": {"penalties"},
+    "touched": {"rows"},
+    "epoch": {"losses", "order", "penalties", "rows", "rules", "touched"},
+    "targets": {"epoch", "order", "rules"},
+    "quadratic": {"penalties", "rules"},
+}
+
+
 @pytest.mark.parametrize(
     "path", sorted(ROOT.glob("_core/*.p[yx]*")), ids=lambda p: p.name
 )
 def test_the_compiled_room(path):
     used = set(re.findall(r"sklearn_gd\.(\S+) c?import", path.read_text()))
-    if path.stem == "epoch":
-        others = ("losses", "order", "penalties", "rows", "rules")
-        assert used <= {f"_core.{name}" for name in others}
-    elif path.stem == "quadratic":
-        assert used <= {"_core.rules"}
-    else:
-        assert not used
+    assert used <= {f"_core.{name}" for name in COMPILED.get(path.stem, ())}

@@ -8,7 +8,7 @@ import weakref
 import numpy as np
 import pytest
 
-from sklearn_gd import GDRegressor, _regressor
+from sklearn_gd import GDRegressor, _objective
 from sklearn_gd._objective import Objective
 from sklearn_gd._solver import SOLVERS
 
@@ -119,7 +119,7 @@ def test_a_fit_leaves_nothing_for_the_garbage_collector(solver, monkeypatch):
             super().__init__(*args)
             made.append(weakref.ref(self))
 
-    monkeypatch.setattr(_regressor, "Objective", Seen)
+    monkeypatch.setattr(_objective, "Objective", Seen)
     X = np.random.default_rng(0).normal(size=(50, 3))
     gc.disable()
     try:

@@ -6,7 +6,7 @@ from numpy.testing import assert_array_equal
 from sklearn_gd._core.epoch import Mean, Problem, Steps
 from sklearn_gd._core.losses import LOSSES
 from sklearn_gd._core.order import Order
-from sklearn_gd._core.penalties import PENALTIES
+from sklearn_gd._core.penalties import penalty as make_penalty
 from sklearn_gd._core.rows import DenseRows
 from sklearn_gd._core.rules import Descent
 
@@ -82,7 +82,7 @@ def test_a_tile_shuffle_learns_as_much_as_a_uniform_one(sort):
     X, y = X[at], y[at]
     best = np.mean((y - X @ np.linalg.lstsq(X, y)[0]) ** 2) / 2
     problem = Problem(
-        DenseRows(X), y, LOSSES["squared_error"](), PENALTIES[None](), False
+        DenseRows(X), y, LOSSES["squared_error"](), make_penalty(None, 0.0), False
     )
 
     def excess(orders):

@@ -14,7 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
-from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -187,10 +187,12 @@ def test_data_frames_give_names():
         model.predict(frame[list("edcba")])
 
 
-def test_a_column_as_y_warns():
+def test_a_column_as_y_is_one_target_of_many():
     X, y = noisy()
-    with pytest.warns(DataConversionWarning):
-        GDRegressor().fit(X, y[:, None])
+    model, vector = GDRegressor().fit(X, y[:, None]), GDRegressor().fit(X, y)
+    assert_array_equal(model.coef_, vector.coef_[None])
+    assert_array_equal(model.intercept_, [vector.intercept_])
+    assert_array_equal(model.predict(X), vector.predict(X)[:, None])
 
 
 # --- weights --------------------------------------------------------------------------
@@ -608,7 +610,7 @@ def test_a_float_step_after_automatic_ones_is_the_textbooks(solver):
     X, y = noisy()
     model = GDRegressor(solver).fit(X, y)
     w = np.append(model.coef_, model.intercept_) + 0.0
-    state = dict(model._stream["rule"])
+    state = dict(model._stream["targets"][0]["rule"])
     model.set_params(learning_rate=0.05).partial_fit(X, y)
     A = np.c_[X, np.ones(200)]
     w = textbook.rule_step(solver, w, A.T @ (A @ w - y) / 200, state, 0.05)
@@ -786,7 +788,8 @@ X0, Y0 = noisy(10)
         (np.full((10, 2), np.inf), Y0, None, "infinity"),
         (X0, np.full(10, np.nan), None, "NaN"),
         (X0, Y0[:5], None, "inconsistent numbers of samples"),
-        (X0, np.c_[Y0, Y0], None, "1d array"),
+        (X0, np.zeros((10, 2, 2)), None, "dim 3"),
+        (X0, np.zeros((10, 0)), None, "minimum of 1 is required"),
         (X0[:, 0], Y0, None, "Expected 2D array"),
         (X0[:0], Y0[:0], None, "minimum of 1 is required"),
         (X0[:, :0], Y0, None, "minimum of 1 is required"),

@@ -9,8 +9,8 @@ import textbook
 from numpy.testing import assert_allclose
 from sklearn.exceptions import ConvergenceWarning
 
-from sklearn_gd import GDRegressor, _objective, _steps
-from sklearn_gd._objective import Objective
+from sklearn_gd import GDRegressor, _geometry, _steps
+from sklearn_gd._geometry import Geometry
 from sklearn_gd._solver import SOLVERS
 
 ignore_convergence = pytest.mark.filterwarnings(
@@ -97,11 +97,13 @@ def test_gd_never_rises(name, version):
 @pytest.mark.parametrize("wrong", [0.1, 0.01])
 def test_a_wrong_curvature_is_survived(solver, wrong, monkeypatch):
     X, y = tables.standardised("diabetes")
-    extremes = Objective._extremes
+    extremes = Geometry._extremes
     monkeypatch.setattr(
-        Objective, "_extremes", lambda *a: tuple(wrong * v for v in extremes(*a))
+        Geometry,
+        "_extremes",
+        lambda *a, **k: tuple(wrong * v for v in extremes(*a, **k)),
     )
-    monkeypatch.setattr(Objective, "batch_curvature", lambda *a: wrong)
+    monkeypatch.setattr(Geometry, "batch_curvature", lambda *a: wrong)
     model = GDRegressor(solver, random_state=0).fit(X, y)
     assert model.loss_ <= model.loss_curve_[0]
     assert model.score(X, y) > 0.35
@@ -168,7 +170,7 @@ def test_a_stop_far_from_the_optimum_warns(solver):
 def test_without_a_gram_matrix_the_steps_are_as_good(monkeypatch):
     X, y = tables.standardised("diabetes")
     best = GDRegressor("newton").fit(X, y).loss_
-    monkeypatch.setattr(_objective, "GRAM_COLUMNS", 1)
+    monkeypatch.setattr(_geometry, "GRAM_COLUMNS", 1)
     for solver in SOLVERS:
         model = GDRegressor(solver, random_state=0)
         with warnings.catch_warnings():
@@ -182,7 +184,7 @@ def test_without_a_gram_matrix_the_steps_are_as_good(monkeypatch):
 def test_columns_far_from_zero_do_not_pass_for_converged(gram, solver, monkeypatch):
     X, y = curved([1.0, 2.0, 3.0])
     if not gram:
-        monkeypatch.setattr(_objective, "GRAM_COLUMNS", 1)
+        monkeypatch.setattr(_geometry, "GRAM_COLUMNS", 1)
     model = GDRegressor(solver, random_state=0)
     with pytest.warns(ConvergenceWarning, match="onverged in|above the opt"):
         model.fit(X + 1e5, y)
@@ -190,7 +192,7 @@ def test_columns_far_from_zero_do_not_pass_for_converged(gram, solver, monkeypat
 
 
 def test_a_matrix_of_zeros_without_a_gram_matrix(monkeypatch):
-    monkeypatch.setattr(_objective, "GRAM_COLUMNS", 1)
+    monkeypatch.setattr(_geometry, "GRAM_COLUMNS", 1)
     y = np.arange(5.0)
     for solver in SOLVERS:
         for fit_intercept in (True, False):

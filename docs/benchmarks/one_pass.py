@@ -3,7 +3,7 @@
 import harness
 import numpy as np
 from sklearn_gd._core.losses import LOSSES
-from sklearn_gd._core.penalties import PENALTIES
+from sklearn_gd._core.penalties import penalty
 
 from sklearn_gd._data import as_data
 from sklearn_gd._objective import Objective
@@ -13,8 +13,8 @@ SHAPES = [(1_000_000, 20), (200_000, 100)]
 
 def objective(X, y):
     """Return F. This is the only place here that knows how it is made."""
-    loss, penalty = LOSSES["squared_error"](), PENALTIES["l2"](0.0)
-    return Objective(as_data(X, y), loss, penalty, fit_intercept=True)
+    loss = LOSSES["squared_error"]()
+    return Objective(as_data(X, y), loss, penalty("l2", 0.0), fit_intercept=True)
 
 
 def contenders(n, d, dtype, quick):

@@ -7,17 +7,18 @@ rows are objects that the loop calls. w holds the d coefficients and, behind the
 intercept if there is one.
 """
 
+cimport cython
 from cpython.exc cimport PyErr_CheckSignals
-from libc.math cimport INFINITY, fabs, pow
-from libc.string cimport memset
+from libc.math cimport INFINITY, fabs
 
 import numpy as np
 
 from sklearn_gd._core.losses cimport Loss
-from sklearn_gd._core.order cimport Ahead, Order
+from sklearn_gd._core.order cimport Order
 from sklearn_gd._core.penalties cimport Penalty
 from sklearn_gd._core.rows cimport Rows
 from sklearn_gd._core.rules cimport Descent, Rule
+from sklearn_gd._core.touched cimport Touched
 
 cdef extern from "isa.h":
     void sgd_prefetch(const void* p) noexcept nogil
@@ -27,15 +28,11 @@ cdef enum:
     # nearest cache when they are used again, and don't stop the stream from memory.
     ROWS = 256
     VALUES = 512
-    # Rows taken from the order at once, where each is a step.
-    RUN = 8
-    # The largest batch of sparse rows that is worth touching only its own columns.
-    LAZY = 1024
-    LINE = 64
     # Values visited between two looks for Ctrl-C: about a millisecond.
     PATIENCE = 1 << 22
 
 
+@cython.final
 cdef class Steps:
     """The step sizes of one epoch: step t has η / t^power, t counted from 1.
 
@@ -58,12 +55,6 @@ cdef class Steps:
         The size of the last step.
     """
 
-    cdef readonly double eta
-    cdef readonly double power
-    cdef readonly Py_ssize_t made
-    cdef readonly double last
-    cdef Py_ssize_t batch
-
     def __init__(
         self, double eta, double power=0.0, Py_ssize_t made=0, Py_ssize_t batch=0
     ):
@@ -73,25 +64,14 @@ cdef class Steps:
         self.last = eta
         self.batch = batch
 
-    cdef inline double next(self, Py_ssize_t rows) noexcept nogil:
-        self.made += 1
-        if self.power != 0.0:
-            self.last = self.eta / pow(<double>self.made, self.power)
-        if rows < self.batch:
-            return self.last * rows / self.batch
-        return self.last
-
     def advance(self):
         """Count one step on all rows and return its size."""
         return self.next(self.batch)
 
 
+@cython.final
 cdef class Mean:
     """The mean of the iterates of an epoch, or nothing if it was not asked for."""
-
-    cdef readonly double[::1] sum
-    cdef readonly Py_ssize_t count
-    cdef bint wanted
 
     def __init__(self, Py_ssize_t size, bint wanted):
         self.sum = np.zeros(size)
@@ -103,7 +83,7 @@ cdef class Mean:
         """The mean so far, 0 where there is none."""
         return np.asarray(self.sum) / max(1, self.count)
 
-    cdef inline void add(self, const double* w) noexcept nogil:
+    cdef void add(self, const double* w) noexcept nogil:
         cdef Py_ssize_t j
         if self.wanted:
             self.count += 1
@@ -111,101 +91,7 @@ cdef class Mean:
                 self.sum[j] += w[j]
 
 
-cdef struct Column:
-    # The steps that a column has made, its number in the last batch that had it, and
-    # its w: together, in one line of the cache.
-    long long done, number
-    double w
-    double unused
-
-
-cdef class Touched:
-    """The coordinates that a batch of sparse rows has, numbered as they are met.
-
-    Their w and g lie side by side: the products of the batch stay in the nearest cache,
-    however many columns there are. Between batches, w is here.
-    """
-
-    cdef Rows rows
-    cdef Py_ssize_t columns, size
-    cdef bint intercept
-    cdef Py_ssize_t* at
-    cdef Py_ssize_t* missed
-    cdef double* w
-    cdef double* g
-    cdef Column* all
-    cdef long long[::1] numbers
-    cdef Py_ssize_t[:, ::1] at_room
-    cdef double[:, ::1] room
-    cdef double[::1] all_room
-
-    def __init__(self, Rows rows, bint intercept, const double[::1] w):
-        cdef Py_ssize_t j
-        self.rows = rows
-        self.intercept = intercept
-        self.numbers = np.empty(1, dtype=np.longlong)
-        self.at_room = np.empty((2, rows.d + 1), dtype=np.intp)
-        self.at, self.missed = &self.at_room[0, 0], &self.at_room[1, 0]
-        self.room = np.empty((2, rows.d + 1))
-        self.w, self.g = &self.room[0, 0], &self.room[1, 0]
-        self.all_room = np.zeros(4 * (rows.d + 3))
-        self.all = <Column*>((<size_t>&self.all_room[0] + LINE - 1) // LINE * LINE)
-        for j in range(w.shape[0]):
-            self.all[j].w = w[j]
-
-    cdef int gather(
-        self, const Py_ssize_t* rows, Py_ssize_t count, Py_ssize_t t
-    ) except -1 nogil:
-        """Number the coordinates of these rows, the intercept last, for step t."""
-        cdef Py_ssize_t held = self.rows.held(rows, count)
-        cdef Py_ssize_t size = 0
-        cdef Py_ssize_t* at = self.at
-        cdef Py_ssize_t* missed = self.missed
-        cdef double* w = self.w
-        cdef Column* column
-        cdef long long* numbers
-        cdef Py_ssize_t k, j
-        cdef bint new
-        if held > self.numbers.shape[0]:
-            with gil:
-                self.numbers = np.empty(2 * held, dtype=np.longlong)
-        numbers = &self.numbers[0]
-        self.rows.columns(rows, count, numbers)
-        for k in range(held):
-            # Without a branch, which would be guessed wrong now and then, and wait.
-            j = numbers[k]
-            column = &self.all[j]
-            new = column.done <= t
-            at[size], missed[size], w[size] = j, t - column.done, column.w
-            column.done = t + 1
-            column.number += new * (size - column.number)
-            numbers[k] = column.number
-            size += new
-        self.columns = size
-        if self.intercept:
-            at[size], w[size] = self.rows.d, self.all[self.rows.d].w
-            size += 1
-        memset(self.g, 0, size * sizeof(double))
-        self.size = size
-        return 0
-
-    cdef void gather_all(self, Py_ssize_t t) noexcept nogil:
-        """Number all columns as they lie, for what they have missed before step t."""
-        cdef Py_ssize_t j
-        for j in range(self.rows.d):
-            self.at[j] = j
-            self.missed[j] = t - self.all[j].done
-            self.w[j] = self.all[j].w
-            self.all[j].done = t
-        self.columns = self.size = self.rows.d
-
-    cdef void scatter(self) noexcept nogil:
-        """Let what is gathered go back to its place."""
-        cdef Py_ssize_t k
-        for k in range(self.size):
-            self.all[self.at[k]].w = self.w[k]
-
-
+@cython.final
 cdef class Problem:
     """F(w) = (1/n) Σ_i s_i ℓ(y_i − offset, a_i·w) + penalty(w), a_i = (x_i, 1) or x_i.
 
@@ -227,30 +113,6 @@ cdef class Problem:
         The rows that count, all others having weight 0; None is all. No other row is
         ever read.
     """
-
-    cdef Rows rows
-    cdef const double[::1] y
-    cdef const double[::1] s
-    cdef const Py_ssize_t[::1] kept
-    cdef Loss loss
-    cdef Penalty penalty
-    cdef Py_ssize_t n
-    cdef bint intercept
-    cdef bint targeted
-    cdef bint weighted
-    cdef double offset
-    cdef double unit
-    cdef Py_ssize_t visited
-    # The rows in hand: their numbers, predictions, targets, weights, derivatives; those
-    # to be asked for meanwhile; and the gradient of a batch.
-    cdef Py_ssize_t[:, ::1] room
-    cdef Py_ssize_t* at
-    cdef Ahead ahead
-    cdef double[::1] f
-    cdef double[::1] t
-    cdef double[::1] u
-    cdef double[::1] c
-    cdef double[::1] g
 
     def __init__(
         self,
@@ -291,10 +153,10 @@ cdef class Problem:
         self.f, self.t, self.u, self.c = np.empty((4, LAZY))
         self.g = np.empty(rows.d + intercept)
 
-    cdef inline Py_ssize_t rows_at_once(self) noexcept nogil:
+    cdef Py_ssize_t rows_at_once(self) noexcept nogil:
         return max(4, min(ROWS, VALUES // max(1, self.rows.stored))) // 4 * 4
 
-    cdef inline double look(
+    cdef double look(
         self, const Py_ssize_t* at, Py_ssize_t count, const double* w, double a
     ) noexcept nogil:
         """Return the sum of the losses of these rows at a·w (the intercept at w), and
@@ -312,7 +174,7 @@ cdef class Problem:
         self.aim(at, count)
         return self.lose(count)
 
-    cdef inline void aim(self, const Py_ssize_t* at, Py_ssize_t count) noexcept nogil:
+    cdef void aim(self, const Py_ssize_t* at, Py_ssize_t count) noexcept nogil:
         """Get the targets and weights of these rows."""
         cdef double* t = &self.t[0]
         cdef double* u = &self.u[0]
@@ -323,7 +185,7 @@ cdef class Problem:
             for k in range(count):
                 u[k] = self.s[at[k]] / self.unit
 
-    cdef inline double lose(self, Py_ssize_t count) noexcept nogil:
+    cdef double lose(self, Py_ssize_t count) noexcept nogil:
         """Return the sum of the losses of the rows in hand, and write their derivatives
         to c."""
         return self.loss.rows(
@@ -334,7 +196,7 @@ cdef class Problem:
             &self.c[0],
         )
 
-    cdef inline void add(
+    cdef void add(
         self, const Py_ssize_t* at, Py_ssize_t count, double* g
     ) noexcept nogil:
         """g ← g + Σ_k c_k a_i, i = at_k."""
@@ -344,28 +206,32 @@ cdef class Problem:
             for k in range(count):
                 g[self.rows.d] += self.c[k]
 
-    cdef inline Py_ssize_t pass_on(
-        self, Py_ssize_t first
+    cdef Py_ssize_t pass_on(
+        self, Py_ssize_t first, Py_ssize_t last
     ) except -1 nogil:
-        """Take the next rows of a pass over all, in the order in which they lie."""
-        cdef Py_ssize_t count = min(self.rows_at_once(), self.n - first)
+        """Take the next rows of a pass, in the order in which they lie."""
+        cdef Py_ssize_t count = min(self.rows_at_once(), last - first)
         cdef Py_ssize_t k
         for k in range(count):
             self.at[k] = first + k if self.kept is None else self.kept[first + k]
         self.heed_signals(count)
         return count
 
-    cdef inline void ask(self, const Py_ssize_t* at, Py_ssize_t count) noexcept nogil:
+    cdef void ask_targets(self, const Py_ssize_t* at, Py_ssize_t count) noexcept nogil:
+        cdef Py_ssize_t k
+        for k in range(count):
+            sgd_prefetch(&self.y[at[k]])
+
+    cdef void ask(self, const Py_ssize_t* at, Py_ssize_t count) noexcept nogil:
         """Ask for what is known of these rows, except their values."""
         cdef Py_ssize_t k
         self.rows.locate(at, count)
-        for k in range(count):
-            sgd_prefetch(&self.y[at[k]])
+        self.ask_targets(at, count)
         if self.weighted:
             for k in range(count):
                 sgd_prefetch(&self.s[at[k]])
 
-    cdef inline Py_ssize_t take(self, Order order, Py_ssize_t need) except -1 nogil:
+    cdef Py_ssize_t take(self, Order order, Py_ssize_t need) except -1 nogil:
         """Take the next rows of an epoch, and ask for those after them."""
         cdef Py_ssize_t count = order.take(need, self.at, &self.ahead)
         self.ask(self.ahead.far, self.ahead.far_count)
@@ -373,7 +239,7 @@ cdef class Problem:
         self.heed_signals(count)
         return count
 
-    cdef inline int heed_signals(self, Py_ssize_t count) except -1 nogil:
+    cdef int heed_signals(self, Py_ssize_t count) except -1 nogil:
         self.visited += count * (self.rows.stored + 1)
         if self.visited > PATIENCE:
             self.visited = 0
@@ -386,23 +252,55 @@ cdef class Problem:
             raise ValueError(f"Expected {self.g.shape[0]} coordinates.")
 
     def value_and_gradient(self, const double[::1] w, double[::1] g):
-        """Return F(w) and write ∇F(w) to g, in one pass over the rows."""
+        """Return F(w) and write ∇F(w) to g, in one pass over the rows.
+
+        Where the penalty has a kink, the gradient is that of the rest.
+        """
+        g[:] = 0.0
+        return self.finish(self.add_rows(w, g, 0, self.n), w, g)
+
+    def add_rows(
+        self, const double[::1] w, double[::1] g, Py_ssize_t first, Py_ssize_t last
+    ):
+        """Return the sum of the losses of these rows, and add their gradients to g."""
         cdef double total = 0.0
-        cdef Py_ssize_t first = 0
-        cdef Py_ssize_t count, j
+        cdef Py_ssize_t count
         self.check(w)
         self.check(g)
-        g[:] = 0.0
+        if not 0 <= first <= last <= self.n:
+            raise ValueError(f"Expected rows between 0 and {self.n}.")
         with nogil:
-            while first < self.n:
-                count = self.pass_on(first)
+            while first < last:
+                count = self.pass_on(first, last)
                 total += self.look(self.at, count, &w[0], 1.0)
                 self.add(self.at, count, &g[0])
                 first += count
-            for j in range(g.shape[0]):
-                g[j] /= self.n
-            self.penalty.add_gradient(&w[0], &g[0], self.rows.d)
+        return total
+
+    def finish(self, double total, const double[::1] w, double[::1] g):
+        """Return F(w) and make g ∇F(w), from the sums over all rows."""
+        cdef Py_ssize_t j
+        self.check(w)
+        self.check(g)
+        for j in range(g.shape[0]):
+            g[j] /= self.n
+        self.penalty.add_gradient(&w[0], &g[0], self.rows.d)
         return total / self.n + self.penalty.value(&w[0], self.rows.d)
+
+    def predict(self, const double[::1] w):
+        """Return a_i·w of all rows that count."""
+        cdef double[::1] f = np.empty(self.n)
+        cdef Py_ssize_t first = 0
+        cdef Py_ssize_t count, k
+        self.check(w)
+        with nogil:
+            while first < self.n:
+                count = self.pass_on(first, self.n)
+                self.look(self.at, count, &w[0], 1.0)
+                for k in range(count):
+                    f[first + k] = self.f[k]
+                first += count
+        return np.asarray(f)
 
     def value(self, const double[::1] w):
         """Return F(w), at w = 0 without reading X."""
@@ -413,7 +311,7 @@ cdef class Problem:
         self.check(w)
         with nogil:
             while first < self.n:
-                count = self.pass_on(first)
+                count = self.pass_on(first, self.n)
                 total += self.look(self.at, count, &w[0], a)
                 first += count
         return total / self.n + self.penalty.value(&w[0], self.rows.d)
@@ -439,7 +337,7 @@ cdef class Problem:
         self.check(scale)
         with nogil:
             while first < self.n:
-                count = self.pass_on(first)
+                count = self.pass_on(first, self.n)
                 for k in range(count):
                     i = self.at[k]
                     s = self.s[i] / self.unit if self.weighted else 1.0
@@ -466,8 +364,10 @@ cdef class Problem:
         Returns the mean of the loss of each row just before its step.
         """
         cdef double total
-        cdef double alpha = self.penalty.alpha
-        cdef bint plain = type(rule) is Descent and self.penalty.is_scaling
+        cdef bint smooth = self.penalty.is_smooth
+        cdef bint plain = type(rule) is Descent and smooth
+        # Columns that a row does not have can wait for the prox of plain descent too.
+        cdef bint lazy = rule.lazy if smooth else type(rule) is Descent
         cdef Touched part = None
         self.check(w)
         self.check(mean.sum)
@@ -475,7 +375,8 @@ cdef class Problem:
             raise ValueError("The rule was made for another number of coordinates.")
         if order.limit > self.rows.n:
             raise ValueError("order points outside the rows.")
-        if rule.lazy and alpha == 0.0 and self.rows.sparse and batch <= LAZY:
+        lazy = lazy and self.penalty.l2 == 0.0
+        if lazy and self.rows.sparse and batch <= LAZY:
             part = Touched(self.rows, self.intercept, w)
         with nogil:
             if order.near and order.position == 0 and order.coming_size > 0:
@@ -534,7 +435,7 @@ cdef class Problem:
         once for four steps that would have waited for each other.
         """
         cdef Py_ssize_t d = self.rows.d
-        cdef double alpha = self.penalty.alpha
+        cdef double alpha = self.penalty.l2
         cdef double total = 0.0
         cdef double one = 1.0 if self.intercept else 0.0
         cdef double bias = w[d] if self.intercept else 0.0
@@ -610,7 +511,7 @@ cdef class Problem:
         last coordinate, is never scaled, so for it a is 1.
         """
         cdef Py_ssize_t d = self.rows.d
-        cdef double alpha = self.penalty.alpha
+        cdef double alpha = self.penalty.l2
         cdef double a = 1.0, sum_a = 0.0
         cdef double one = 1.0 if self.intercept else 0.0
         cdef double bias = w[d] if self.intercept else 0.0
@@ -679,8 +580,10 @@ cdef class Problem:
         Steps steps,
         Mean mean,
     ) except? -1 nogil:
-        """Any lazy rule on CSR rows, without a penalty: a step touches only the columns
-        that its rows have, and first makes the steps that those have missed.
+        """Any lazy rule on CSR rows, without an l2 part.
+
+        A step touches only the columns that its rows have, and first makes the steps
+        that those have missed.
 
         A column has missed the steps since ``done``. It has made them with the step η
         that they had: before η changes, all columns catch up.
@@ -715,9 +618,7 @@ cdef class Problem:
             w[k] = part.all[k].w
         return total
 
-    cdef inline double look_at_part(
-        self, Py_ssize_t count, Touched part
-    ) noexcept nogil:
+    cdef double look_at_part(self, Py_ssize_t count, Touched part) noexcept nogil:
         """Return the sum of the losses of the rows in hand, and make part.g the
         gradient of their mean."""
         cdef const long long* numbers = &part.numbers[0]

@@ -23,6 +23,10 @@ cdef class Order:
     cdef Py_ssize_t next_tile
     cdef Py_ssize_t size, position, coming_size
     cdef uint64_t state
+    cdef Py_ssize_t[::1] record
+    cdef Py_ssize_t section, done
+    cdef bint recording, replaying
+    cdef Py_ssize_t replay(self, Py_ssize_t need, Py_ssize_t* at) noexcept nogil
     cdef Py_ssize_t take(
         self,
         Py_ssize_t need,

@@ -102,8 +102,53 @@ cdef class Order:
                 self.tiles[i] = i
             permute(&self.tiles[0], self.tiles.shape[0], &self.state)
         self.next_tile = 0
+        self.section, self.done = self.n, 0
+        self.recording = self.replaying = False
         self.load()
         self.shift()
+
+    def open(self, Py_ssize_t batch, bint whole):
+        """Begin the next section of the epoch: rows that may be visited several times,
+        after a ``rewind`` each. Returns False when there are none left.
+
+        Parameters
+        ----------
+        batch : int
+            A section is a multiple of so many rows, but for the last one.
+        whole : bool
+            Whether all rows are one section, which can be visited once.
+        """
+        if self.position == self.size and self.coming_size == 0:
+            return False
+        self.section = self.n
+        if not whole:
+            self.section = (self.group_tiles * TILE + batch - 1) // batch * batch
+            self.section = max(batch, min(self.section, self.n))
+            if self.record is None or self.record.shape[0] < self.section:
+                self.record = np.empty(self.section, dtype=np.intp)
+        self.recording = not whole
+        self.replaying = False
+        self.done = -1
+        return True
+
+    def rewind(self):
+        """Go to the first row of the section."""
+        if self.done >= 0:
+            if not self.recording:
+                raise ValueError("A whole epoch is visited only once.")
+            if not self.replaying:
+                self.section = self.done
+            self.replaying = True
+        self.done = 0
+
+    cdef Py_ssize_t replay(self, Py_ssize_t need, Py_ssize_t* at) noexcept nogil:
+        """``take`` of rows that were visited before, which are near."""
+        cdef Py_ssize_t count = min(need, self.section - self.done)
+        cdef Py_ssize_t k
+        for k in range(count):
+            at[k] = self.record[self.done + k]
+        self.done += count
+        return count
 
     def left(self):
         """Return what is left of the epoch's order, as an array."""
@@ -153,6 +198,9 @@ cdef class Order:
         cdef Py_ssize_t taken = 0
         cdef Py_ssize_t count, k
         ahead.near_count = ahead.far_count = 0
+        if self.replaying:
+            return self.replay(need, at)
+        need = min(need, self.section - self.done)
         while taken < need:
             if self.position == self.size:
                 if self.coming_size == 0:
@@ -182,4 +230,8 @@ cdef class Order:
                     ahead.near[ahead.near_count] = self.group[k]
                     ahead.near_count += 1
             self.position += count
+        if self.recording:
+            for k in range(taken):
+                self.record[self.done + k] = at[k]
+        self.done += taken
         return taken

@@ -11,6 +11,7 @@ from libc.math cimport fabs, isfinite
 
 import numpy as np
 
+from sklearn_gd._core.penalties cimport Penalty
 from sklearn_gd._core.rules cimport Rule
 
 # What a sum over many rows loses, relative to F.
@@ -25,7 +26,8 @@ cdef class Watch:
     ----------
     mean, scale : ndarray of shape (d,)
         The gradient is small where |g_j − mean_j g_b| scale_j, and |g_b| of the
-        intercept, are at most ``small``.
+        intercept, are at most ``small``; the least subgradient where there are many.
+    penalty : Penalty
     noise : float
         The rounding of F, as far as it is not relative.
     small : float
@@ -47,9 +49,12 @@ cdef class Watch:
         Whether they have changed since ``begin``.
     """
 
-    def __init__(self, mean, scale, noise, small, heeds_rise, ceiling):
+    def __init__(
+        self, mean, scale, Penalty penalty, noise, small, heeds_rise, ceiling
+    ):
         self.mean = mean
         self.scale = scale
+        self.penalty = penalty
         self.noise = noise
         self.small = small
         self.heeds_rise = heeds_rise
@@ -67,14 +72,20 @@ cdef class Watch:
         """Whether F is above the other by more than its rounding, or not a number."""
         return not (F <= ABOVE * other + self.noise)
 
-    cdef bint is_small(self, const double* g, bint intercept) noexcept nogil:
+    cdef bint is_small(
+        self, const double* w, const double* g, bint intercept
+    ) noexcept nogil:
         cdef Py_ssize_t d = self.mean.shape[0]
         cdef double bias = g[d] if intercept else 0.0
+        cdef double slope
         cdef Py_ssize_t j
         if not (fabs(bias) <= self.small):
             return False
         for j in range(d):
-            if not (fabs(g[j] - self.mean[j] * bias) * self.scale[j] <= self.small):
+            slope = g[j] - self.mean[j] * bias
+            if not self.penalty.is_smooth:
+                slope = self.penalty.steepest(w[j], slope)
+            if not (fabs(slope) * self.scale[j] <= self.small):
                 return False
         return True
 
@@ -103,15 +114,14 @@ cdef class Quadratic:
         The means of the columns, 0 without an intercept.
     gram : ndarray of shape (d, d)
         The Gram matrix of the centred columns over n.
-    alpha : float
-        The curvature of the penalty.
+    penalty : Penalty
     intercept : bool
     """
 
-    def __init__(self, mean, gram, double alpha, bint intercept):
+    def __init__(self, mean, gram, Penalty penalty, bint intercept):
         self.mean = mean
         self.gram = gram
-        self.alpha = alpha
+        self.penalty = penalty
         self.intercept = intercept
         self.size = len(mean) + intercept
         self.base = None
@@ -122,6 +132,17 @@ cdef class Quadratic:
         self.base = np.array(w)
         self.base_F = F
         self.base_g = np.array(g)
+        self.base_size = self.kinked(&self.base[0])
+
+    cdef double kinked(self, const double* w) noexcept nogil:
+        """Return the part of F that has no gradient."""
+        cdef double size = 0.0
+        cdef Py_ssize_t j
+        if self.penalty.l1 == 0.0:
+            return 0.0
+        for j in range(self.mean.shape[0]):
+            size += fabs(w[j])
+        return self.penalty.l1 * size
 
     cdef double at(self, const double* w, double* g) noexcept nogil:
         """Return F(w) and write ∇F(w) to g."""
@@ -144,9 +165,10 @@ cdef class Quadratic:
             product = 0.0
             for j in range(d):
                 product += row[j] * u[j]
-            g[i] = self.base_g[i] + product + self.mean[i] * t + self.alpha * u[i]
+            g[i] = self.base_g[i] + product + self.mean[i] * t
+            g[i] += self.penalty.l2 * u[i]
             total += (g[i] + self.base_g[i]) * u[i]
-        return self.base_F + 0.5 * total
+        return self.base_F + 0.5 * total + (self.kinked(w) - self.base_size)
 
     def value_and_gradient(self, const double[::1] w, double[::1] g):
         """Return F(w) and write ∇F(w) to g."""
@@ -191,7 +213,7 @@ cdef class Quadratic:
                 rule.follow(&w[0])
                 curve[made] = self.at(&w[0], &g[0])
                 made += 1
-                small = watch.is_small(&g[0], self.intercept)
+                small = watch.is_small(&w[0], &g[0], self.intercept)
                 if watch.sees(&w[0], curve[made - 1]) or small:
                     break
         return np.asarray(curve)[:made], small

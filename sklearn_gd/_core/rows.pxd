@@ -41,3 +41,19 @@ cdef class Rows:
     ) noexcept nogil
     cdef void prefetch(self, const Py_ssize_t* at, Py_ssize_t count) noexcept nogil
     cdef void locate(self, const Py_ssize_t* at, Py_ssize_t count) noexcept nogil
+    cdef void dot_lanes(
+        self,
+        const Py_ssize_t* at,
+        Py_ssize_t count,
+        const double* W,
+        Py_ssize_t K,
+        double* F,
+    ) noexcept nogil
+    cdef void add_lanes(
+        self,
+        const Py_ssize_t* at,
+        Py_ssize_t count,
+        const double* C,
+        Py_ssize_t K,
+        double* W,
+    ) noexcept nogil

@@ -54,6 +54,27 @@ cdef extern from "csr.h":
     csr_add_t csr_add_32_32 "PICK(csr_add_32_32)"
     csr_add_t csr_add_32_64 "PICK(csr_add_32_64)"
 
+ctypedef void (*lanes_t)(
+    const void**, Py_ssize_t, Py_ssize_t, const double*, Py_ssize_t, double*
+) noexcept nogil
+ctypedef void (*csr_lanes_t)(
+    const void*, const void*, Py_ssize_t, const double*, Py_ssize_t, double*
+) noexcept nogil
+
+cdef extern from "lanes.h":
+    lanes_t dot_lanes_64 "PICK(dot_lanes_64)"
+    lanes_t dot_lanes_32 "PICK(dot_lanes_32)"
+    lanes_t add_lanes_64 "PICK(add_lanes_64)"
+    lanes_t add_lanes_32 "PICK(add_lanes_32)"
+    csr_lanes_t csr_dot_lanes_32_64 "PICK(csr_dot_lanes_32_64)"
+    csr_lanes_t csr_dot_lanes_64_64 "PICK(csr_dot_lanes_64_64)"
+    csr_lanes_t csr_dot_lanes_32_32 "PICK(csr_dot_lanes_32_32)"
+    csr_lanes_t csr_dot_lanes_64_32 "PICK(csr_dot_lanes_64_32)"
+    csr_lanes_t csr_add_lanes_32_64 "PICK(csr_add_lanes_32_64)"
+    csr_lanes_t csr_add_lanes_64_64 "PICK(csr_add_lanes_64_64)"
+    csr_lanes_t csr_add_lanes_32_32 "PICK(csr_add_lanes_32_32)"
+    csr_lanes_t csr_add_lanes_64_32 "PICK(csr_add_lanes_64_32)"
+
 cdef enum:
     LINE = 64
     # Bytes of a row that are prefetched: a longer row starts the hardware's own
@@ -139,6 +160,28 @@ cdef class Rows:
     cdef void locate(self, const Py_ssize_t* at, Py_ssize_t count) noexcept nogil:
         """Ask for what ``prefetch`` of these rows will read."""
 
+    # For K vectors side by side, W[j K + t] the j-th coordinate of the t-th.
+
+    cdef void dot_lanes(
+        self,
+        const Py_ssize_t* at,
+        Py_ssize_t count,
+        const double* W,
+        Py_ssize_t K,
+        double* F,
+    ) noexcept nogil:
+        """F[k K + t] = x_i·w_t, i = at_k."""
+
+    cdef void add_lanes(
+        self,
+        const Py_ssize_t* at,
+        Py_ssize_t count,
+        const double* C,
+        Py_ssize_t K,
+        double* W,
+    ) noexcept nogil:
+        """w_t ← w_t + Σ_k C[k K + t] x_i, i = at_k."""
+
 
 cdef class DenseRows(Rows):
     """Rows of a C-ordered array."""
@@ -153,6 +196,8 @@ cdef class DenseRows(Rows):
     cdef add4_t add4
     cdef dot_t norm1
     cdef add_t add_squares1
+    cdef lanes_t dot_lanes1
+    cdef lanes_t add_lanes1
 
     def __init__(self, X):
         cdef const double[:, ::1] view64
@@ -166,12 +211,14 @@ cdef class DenseRows(Rows):
             self.dot1, self.dot4, self.meet4 = dot_64, dot4_64, meet4_64
             self.add1, self.add4 = add_64, add4_64
             self.norm1, self.add_squares1 = norm_64, add_squares_64
+            self.dot_lanes1, self.add_lanes1 = dot_lanes_64, add_lanes_64
         else:
             view32 = X
             self.start = <const char*>&view32[0, 0]
             self.dot1, self.dot4, self.meet4 = dot_32, dot4_32, meet4_32
             self.add1, self.add4 = add_32, add4_32
             self.norm1, self.add_squares1 = norm_32, add_squares_32
+            self.dot_lanes1, self.add_lanes1 = dot_lanes_32, add_lanes_32
         self.bytes = X.itemsize * self.d
 
     cdef inline const void* row(self, Py_ssize_t i) noexcept nogil:
@@ -233,6 +280,38 @@ cdef class DenseRows(Rows):
         for k in range(count):
             ask(<const char*>self.row(at[k]), self.bytes)
 
+    cdef void dot_lanes(
+        self,
+        const Py_ssize_t* at,
+        Py_ssize_t count,
+        const double* W,
+        Py_ssize_t K,
+        double* F,
+    ) noexcept nogil:
+        cdef const void* x[256]
+        cdef Py_ssize_t first, some, k
+        for first in range(0, count, 256):
+            some = min(256, count - first)
+            for k in range(some):
+                x[k] = self.row(at[first + k])
+            self.dot_lanes1(x, some, self.d, W, K, F + first * K)
+
+    cdef void add_lanes(
+        self,
+        const Py_ssize_t* at,
+        Py_ssize_t count,
+        const double* C,
+        Py_ssize_t K,
+        double* W,
+    ) noexcept nogil:
+        cdef const void* x[256]
+        cdef Py_ssize_t first, some, k
+        for first in range(0, count, 256):
+            some = min(256, count - first)
+            for k in range(some):
+                x[k] = self.row(at[first + k])
+            self.add_lanes1(x, some, self.d, C + first * K, K, W)
+
 
 cdef class CSRRows(Rows):
     """Rows of a CSR matrix whose indices were checked to lie inside it."""
@@ -246,6 +325,8 @@ cdef class CSRRows(Rows):
     cdef const long long* start64
     cdef csr_dot_t dot1
     cdef csr_add_t add1
+    cdef csr_lanes_t dot_lanes1
+    cdef csr_lanes_t add_lanes1
     cdef csr_dot_t dot_by1
     cdef csr_add_t add_by1
 
@@ -271,12 +352,20 @@ cdef class CSRRows(Rows):
             self.start64 = &wide[0]
         if X.dtype == "float64" and self.index_bytes == 4:
             self.dot1, self.add1 = csr_dot_64_32, csr_add_64_32
+            self.dot_lanes1 = csr_dot_lanes_32_64
+            self.add_lanes1 = csr_add_lanes_32_64
         elif X.dtype == "float64":
             self.dot1, self.add1 = csr_dot_64_64, csr_add_64_64
+            self.dot_lanes1 = csr_dot_lanes_64_64
+            self.add_lanes1 = csr_add_lanes_64_64
         elif self.index_bytes == 4:
             self.dot1, self.add1 = csr_dot_32_32, csr_add_32_32
+            self.dot_lanes1 = csr_dot_lanes_32_32
+            self.add_lanes1 = csr_add_lanes_32_32
         else:
             self.dot1, self.add1 = csr_dot_32_64, csr_add_32_64
+            self.dot_lanes1 = csr_dot_lanes_64_32
+            self.add_lanes1 = csr_add_lanes_64_32
         if X.dtype == "float64":
             self.dot_by1, self.add_by1 = csr_dot_64_64, csr_add_64_64
         else:
@@ -326,6 +415,46 @@ cdef class CSRRows(Rows):
                 size,
                 c[k],
                 g,
+            )
+
+    cdef void dot_lanes(
+        self,
+        const Py_ssize_t* at,
+        Py_ssize_t count,
+        const double* W,
+        Py_ssize_t K,
+        double* F,
+    ) noexcept nogil:
+        cdef Py_ssize_t k, first
+        for k in range(count):
+            first = self.start(at[k])
+            self.dot_lanes1(
+                self.values + first * self.value_bytes,
+                self.indices + first * self.index_bytes,
+                self.start(at[k] + 1) - first,
+                W,
+                K,
+                F + k * K,
+            )
+
+    cdef void add_lanes(
+        self,
+        const Py_ssize_t* at,
+        Py_ssize_t count,
+        const double* C,
+        Py_ssize_t K,
+        double* W,
+    ) noexcept nogil:
+        cdef Py_ssize_t k, first
+        for k in range(count):
+            first = self.start(at[k])
+            self.add_lanes1(
+                self.values + first * self.value_bytes,
+                self.indices + first * self.index_bytes,
+                self.start(at[k] + 1) - first,
+                C + k * K,
+                K,
+                W,
             )
 
     cdef inline double value(self, Py_ssize_t k) noexcept nogil:

@@ -1,8 +1,12 @@
 cimport cython
 
+from sklearn_gd._core.penalties cimport Penalty
+
 
 cdef class Rule:
     cdef readonly Py_ssize_t size
+    cdef Penalty penalty
+    cdef Py_ssize_t penalised
     cdef readonly bint lazy
     cdef void step(self, double* w, const double* g, double eta) noexcept nogil
     cdef void step_at(
@@ -27,7 +31,13 @@ cdef class Rule:
 
 @cython.final
 cdef class Descent(Rule):
-    cdef inline double change(self, Py_ssize_t j, double g, double eta) noexcept nogil
+    cdef inline double change(
+        self, Py_ssize_t j, double g, double least, double eta
+    ) noexcept nogil
+    cdef inline double stride(self, Py_ssize_t j, double eta) noexcept nogil
+    cdef inline void correct(
+        self, Py_ssize_t j, double moved, double eta
+    ) noexcept nogil
 
 
 @cython.final
@@ -35,7 +45,13 @@ cdef class Momentum(Rule):
     cdef public double[::1] m
     cdef readonly double momentum
     cdef double[::1] powers
-    cdef inline double change(self, Py_ssize_t j, double g, double eta) noexcept nogil
+    cdef inline double change(
+        self, Py_ssize_t j, double g, double least, double eta
+    ) noexcept nogil
+    cdef inline double stride(self, Py_ssize_t j, double eta) noexcept nogil
+    cdef inline void correct(
+        self, Py_ssize_t j, double moved, double eta
+    ) noexcept nogil
 
 
 cdef class Adaptive(Rule):
@@ -49,11 +65,23 @@ cdef class Adaptive(Rule):
 
 @cython.final
 cdef class AdaGrad(Adaptive):
-    cdef inline double change(self, Py_ssize_t j, double g, double eta) noexcept nogil
+    cdef inline double change(
+        self, Py_ssize_t j, double g, double least, double eta
+    ) noexcept nogil
+    cdef inline double stride(self, Py_ssize_t j, double eta) noexcept nogil
+    cdef inline void correct(
+        self, Py_ssize_t j, double moved, double eta
+    ) noexcept nogil
 
 
 @cython.final
 cdef class RMSprop(Adaptive):
     cdef readonly double rho
     cdef double[::1] powers
-    cdef inline double change(self, Py_ssize_t j, double g, double eta) noexcept nogil
+    cdef inline double change(
+        self, Py_ssize_t j, double g, double least, double eta
+    ) noexcept nogil
+    cdef inline double stride(self, Py_ssize_t j, double eta) noexcept nogil
+    cdef inline void correct(
+        self, Py_ssize_t j, double moved, double eta
+    ) noexcept nogil

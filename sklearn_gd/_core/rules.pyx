@@ -8,11 +8,14 @@ w holds the d coefficients and, behind them, the intercept if there is one.
 
 A new rule is a final subclass of ``Rule`` here whose ``change`` is the formula, its
 name in ``AnyRule``, a line in ``SOLVERS`` (``_solver.py``) and a row in the tests'
-table of textbook loops.
+table of textbook loops. Where the penalty has a kink or a bound, a step ends with its
+prox, with the step that each coordinate really takes for a gradient of one: ``stride``.
+There g is the gradient of the smooth part, which is not 0 at the optimum, and ``least``
+the least subgradient of the whole, which is; everywhere else the two are equal.
 """
 
 cimport cython
-from libc.math cimport fabs, fmax, pow, sqrt
+from libc.math cimport fabs, floor, fmax, pow, sqrt
 
 import numpy as np
 
@@ -25,6 +28,13 @@ cdef class Rule:
 
     def __init__(self, Py_ssize_t size):
         self.size = size
+
+    def end_with_prox(self, Penalty penalty, Py_ssize_t penalised):
+        """Let each step end with the prox of a penalty on the first coordinates."""
+        if penalised > self.size:
+            raise ValueError(f"The rule was made for {self.size} coordinates.")
+        self.penalty = None if penalty.is_smooth else penalty
+        self.penalised = penalised
 
     cdef void step(self, double* w, const double* g, double eta) noexcept nogil:
         """Make one step."""
@@ -111,12 +121,30 @@ cdef inline void move(
     double eta,
 ) noexcept nogil:
     cdef Py_ssize_t k
-    if at == NULL:
+    cdef double before, least, moved
+    if at == NULL and rule.penalty is not None:
+        for k in range(rule.penalised):
+            before = w[k]
+            least = rule.penalty.steepest(before, g[k])
+            moved = rule.change(k, g[k], least, eta)
+            w[k] = rule.penalty.prox(before - moved, rule.stride(k, eta))
+            rule.correct(k, before - w[k], eta)
+        for k in range(rule.penalised, count):
+            w[k] -= rule.change(k, g[k], g[k], eta)
+    elif at == NULL:
         for k in range(count):
-            w[k] -= rule.change(k, g[k], eta)
+            w[k] -= rule.change(k, g[k], g[k], eta)
+    elif rule.penalty is None:
+        for k in range(count):
+            w[k] -= rule.change(at[k], g[k], g[k], eta)
     else:
         for k in range(count):
-            w[k] -= rule.change(at[k], g[k], eta)
+            before = w[k]
+            least = rule.penalty.steepest(before, g[k])
+            w[k] -= rule.change(at[k], g[k], least, eta)
+            if at[k] < rule.penalised:
+                w[k] = rule.penalty.prox(w[k], rule.stride(at[k], eta))
+                rule.correct(at[k], before - w[k], eta)
 
 
 @cython.final
@@ -127,8 +155,18 @@ cdef class Descent(Rule):
     rule with (∇²F)⁻¹ g in the place of g.
     """
 
-    cdef inline double change(self, Py_ssize_t j, double g, double eta) noexcept nogil:
+    cdef inline double change(
+        self, Py_ssize_t j, double g, double least, double eta
+    ) noexcept nogil:
         return eta * g
+
+    cdef inline double stride(self, Py_ssize_t j, double eta) noexcept nogil:
+        return eta
+
+    cdef inline void correct(
+        self, Py_ssize_t j, double moved, double eta
+    ) noexcept nogil:
+        pass
 
     cdef void step_at(
         self,
@@ -139,6 +177,35 @@ cdef class Descent(Rule):
         double eta,
     ) noexcept nogil:
         move(self, at, count, w, g, eta)
+
+    cdef void skip_at(
+        self,
+        const Py_ssize_t* at,
+        const Py_ssize_t* missed,
+        Py_ssize_t count,
+        double* w,
+        double eta,
+        double* total,
+    ) noexcept nogil:
+        """Without g, k proxes by η l1 are one by k η l1. Of the iterates in between
+        those before 0, c of them, add up to c |w| − η l1 c (c + 1)/2."""
+        cdef double threshold, size, sign, c
+        cdef Py_ssize_t k
+        if self.penalty is None:
+            return
+        threshold = eta * self.penalty.l1
+        for k in range(count):
+            if missed[k] == 0:
+                continue
+            size, sign = fabs(w[k]), 1.0 if w[k] > 0.0 else -1.0
+            if self.penalty.positive and sign < 0.0:
+                size = 0.0
+            if total != NULL:
+                c = missed[k]
+                if size < c * threshold:
+                    c = floor(size / threshold)
+                total[at[k]] += sign * c * (size - 0.5 * threshold * (c + 1.0))
+            w[k] = sign * fmax(0.0, size - missed[k] * threshold)
 
 
 # Powers of a decay that are kept; a coordinate absent for longer takes the slow way.
@@ -183,9 +250,21 @@ cdef class Momentum(Rule):
         self.m = np.zeros(size)
         self.powers = momentum ** np.arange(POWERS)
 
-    cdef inline double change(self, Py_ssize_t j, double g, double eta) noexcept nogil:
+    cdef inline double change(
+        self, Py_ssize_t j, double g, double least, double eta
+    ) noexcept nogil:
         self.m[j] = self.momentum * self.m[j] + g
         return eta * self.m[j]
+
+    cdef inline double stride(self, Py_ssize_t j, double eta) noexcept nogil:
+        return eta
+
+    cdef inline void correct(
+        self, Py_ssize_t j, double moved, double eta
+    ) noexcept nogil:
+        """Let m be what w has really moved by: w⁺ = prox(w + λ (w − w₋) − η g). With
+        the m of before the prox, each step would begin anew."""
+        self.m[j] = moved / eta
 
     cdef void step_at(
         self,
@@ -274,9 +353,19 @@ cdef class AdaGrad(Adaptive):
     Duchi, Hazan and Singer (2011), diagonal version.
     """
 
-    cdef inline double change(self, Py_ssize_t j, double g, double eta) noexcept nogil:
-        self.G[j] += g * g
+    cdef inline double change(
+        self, Py_ssize_t j, double g, double least, double eta
+    ) noexcept nogil:
+        self.G[j] += least * least
         return effective(self, j, eta) * g
+
+    cdef inline double stride(self, Py_ssize_t j, double eta) noexcept nogil:
+        return effective(self, j, eta)
+
+    cdef inline void correct(
+        self, Py_ssize_t j, double moved, double eta
+    ) noexcept nogil:
+        pass
 
     cdef void step_at(
         self,
@@ -313,9 +402,19 @@ cdef class RMSprop(Adaptive):
         self.rho = rho
         self.powers = rho ** np.arange(POWERS)
 
-    cdef inline double change(self, Py_ssize_t j, double g, double eta) noexcept nogil:
-        self.G[j] = self.rho * self.G[j] + (1.0 - self.rho) * g * g
+    cdef inline double change(
+        self, Py_ssize_t j, double g, double least, double eta
+    ) noexcept nogil:
+        self.G[j] = self.rho * self.G[j] + (1.0 - self.rho) * least * least
         return effective(self, j, eta) * g
+
+    cdef inline double stride(self, Py_ssize_t j, double eta) noexcept nogil:
+        return effective(self, j, eta)
+
+    cdef inline void correct(
+        self, Py_ssize_t j, double moved, double eta
+    ) noexcept nogil:
+        pass
 
     cdef void step_at(
         self,
