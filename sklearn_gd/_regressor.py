@@ -50,12 +50,14 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     Minimises, over the coefficients :math:`w` and the intercept :math:`b`,
 
-    .. math:: F(w, b) = \frac{1}{S} \sum_i s_i \tfrac12 (y_i - x_i \cdot w - b)^2
-              + \frac{\alpha}{2} \|w\|^2, \qquad S = \sum_i s_i
+    .. math:: F(w, b) = \frac{1}{S} \sum_i s_i \, \ell(y_i, x_i \cdot w + b)
+              + \alpha \, \mathrm{penalty}(w), \qquad S = \sum_i s_i
 
     by one of seven solvers. With ``learning_rate="auto"`` the step needs no tuning and
     no scaled data: F of what is returned is never above that of the best constant. With
-    a float the iterates are exactly the textbook's, from w = 0 and b = 0.
+    a float the iterates are exactly the textbook's, from w = 0 and b = 0. Several
+    targets are fits of their own, which share the passes over X; F is then the sum of
+    theirs.
 
     Parameters
     ----------
@@ -75,12 +77,40 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         rmsprop    G ← ρ G + (1 − ρ) g²;  w ← w − η g / √(G + ε)     all
         =========  ================================================  ==========
 
-    loss : {"squared_error"}, default="squared_error"
-        ℓ(y, f) = ½ (y − f)².
-    penalty : {"l2"} or None, default="l2"
-        ½‖w‖², or nothing. The intercept is never penalised.
+    loss : {"squared_error", "huber", "absolute_error", "quantile", \
+            "epsilon_insensitive", "squared_epsilon_insensitive"}, \
+            default="squared_error"
+        ℓ of the residual r = y − f.
+
+        ===========================  ============================================  ==
+        loss                         ℓ                                             ℓ″
+        ===========================  ============================================  ==
+        squared_error                ½ r²                                          1
+        huber                        ½ r² where \|r\| ≤ ε, else ε \|r\| − ½ ε²      ≤1
+        absolute_error               \|r\|                                          –
+        quantile                     q r where r ≥ 0, else (q − 1) r               –
+        epsilon_insensitive          max(0, \|r\| − ε)                             –
+        squared_epsilon_insensitive  max(0, \|r\| − ε)²                            ≤2
+        ===========================  ============================================  ==
+
+        newton takes those that have an ℓ″.
+    penalty : {"l2", "l1", "elasticnet"} or None, default="l2"
+        ½‖w‖², ‖w‖₁, l1_ratio ‖w‖₁ + (1 − l1_ratio) ½‖w‖², or nothing. The intercept is
+        never penalised. What l1 has no gradient for is done by a proximal step after
+        each step, which makes exact zeros; newton takes only l2.
     alpha : float, default=0.0
         Multiplies the penalty: the ``alpha`` of SGDRegressor, that of Ridge over S.
+    l1_ratio : float, default=0.15
+        The share of ‖w‖₁ in "elasticnet", from 0 to 1.
+    epsilon : "auto" or float, default="auto"
+        ε of huber and the insensitive losses, in units of y. "auto" is 1.35 (huber) or
+        0.1 times the standard deviation of the residuals of a robust fit (1.4826 times
+        their median size), for each target: it follows the units of y. Not the ``eps``
+        of adagrad and rmsprop.
+    quantile : float, default=0.5
+        q of "quantile", between 0 and 1.
+    positive : bool, default=False
+        Whether the coefficients, not the intercept, must be ≥ 0. Not with newton.
     fit_intercept : bool, default=True
         Whether to fit b. If not, b is 0.
     learning_rate : "auto" or float, default="auto"
@@ -112,26 +142,42 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         tol is absolute). None makes exactly max_iter iterations, unless one diverges.
     n_iter_no_change : int, default=5
         Iterations or epochs without improvement that make a plateau.
+    early_stopping : bool, default=False
+        Whether to hold out a part of the rows of positive weight, to stop when their
+        R² has not risen by tol for n_iter_no_change iterations or epochs, and to return
+        the model for which it was highest. R² is what it is for the squared error: for
+        a quantile far from ½ it is a poor judge.
+    validation_fraction : float, default=0.1
+        The share of the rows that is held out.
     average : "auto" or bool, default="auto"
         Whether a stochastic epoch is judged, and returned, by the mean of its iterates.
         "auto" is True for automatic steps and False for float steps and partial_fit.
         All rows a step can't be averaged; with n or more rows a batch it has no effect.
     shuffle : bool, default=True
         Whether to visit the rows in a new random order each epoch. Stochastic only.
+        Where X is large, tiles of 16 neighbouring rows are put in random order and the
+        rows are shuffled within groups of tiles: an epoch lowers F as much as with a
+        uniform permutation, also on sorted rows, and waits less for memory.
     random_state : int, RandomState instance or None, default=None
-        Determines the order of the rows. Stochastic only.
+        Determines the order of the rows and the split of early stopping.
     warm_start : bool, default=False
         Whether fit starts from the coefficients of the last fit (with automatic steps
         only if F is lower there than at the best constant).
+    store_path : bool, default=False
+        Whether to keep the iterates in ``coef_path_`` and ``intercept_path_``.
+    verbose : int, default=0
+        If not 0, a line an iteration or epoch is printed.
 
     Attributes
     ----------
-    coef_ : ndarray of shape (n_features,)
+    coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
         w, of the dtype of X.
-    intercept_ : float
+    intercept_ : float or ndarray of shape (n_targets,)
         b.
+    epsilon_ : float or ndarray of shape (n_targets,)
+        ε, where the loss has one.
     n_iter_ : int
-        Iterations or epochs made.
+        Iterations or epochs made; of several targets, the most.
     t_ : int
         Steps made, over all calls of partial_fit.
     loss_ : float
@@ -140,13 +186,23 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         F at the start and after each iteration or epoch, n_iter_ + 1 values. For
         stochastic float steps with ``tol=None`` the mean of the loss during the epoch
         plus the penalty, which saves a pass over X.
+    validation_scores_ : list of float
+        R² of the rows held out after each iteration or epoch, with ``early_stopping``;
+        of several targets, the mean.
+    coef_path_ : ndarray of shape (n_iter_ + 1, n_features) or \
+            (n_iter_ + 1, n_targets, n_features)
+        The coefficients that loss_curve_ belongs to, with ``store_path``.
+    intercept_path_ : ndarray of shape (n_iter_ + 1,) or (n_iter_ + 1, n_targets)
+        The intercepts, with ``store_path``.
     learning_rate_ : float or ndarray of shape (n_features + fit_intercept,)
         The step η of the last iteration; with automatic steps of adagrad and rmsprop,
         one for each coordinate.
     momentum_ : float
         λ, where the solver has one.
     curvature_ : tuple of (float, float)
-        (μ, L), the smallest and largest eigenvalue of H, where they were computed, L
+        (μ, L), the smallest and largest eigenvalue of H, of the Hessian of F if that is
+        constant and else of what bounds it, for the first target if there are several,
+        where they were computed, L
         rounded up, from 200 columns on by 1%. Where the Gram matrix takes too much time
         or memory, μ is a lower bound, 0 or alpha.
     stop_reason_ : str
@@ -172,10 +228,19 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
       of B random rows [3]_, halved on each plateau of F at the mean of an epoch;
     - adagrad and rmsprop: for each coordinate the distance it has covered [4]_, the
       effective step capped below its stability bound, ε relative to F₀;
-    - newton: 1, repeated until it stops helping.
+    - newton: 1, repeated until it stops helping; where F is no quadratic, halved until
+      F falls enough [6]_, the Hessian damped where few rows have curvature.
+
+    H stands for its bound, max ℓ″ times that of the squared error, where ℓ″ varies. A
+    loss with a kink has no such bound. It is smoothed over a width, at first that of
+    the residuals, which shrinks as the fit goes on [7]_; F is always that of the loss
+    itself. In 1000 iterations that leaves 1e-3 to 1e-5 of F₀ − F* with momentum, 1e-2
+    and less with the other solvers, if the columns are scaled; in 10,000 iterations of
+    momentum or adagrad, 1e-4 and less.
 
     What a solver does not use is validated and ignored: ``momentum`` is used by
-    momentum, ``eps`` by adagrad and rmsprop, ``rho`` by rmsprop; ``shuffle``,
+    momentum, ``eps`` by adagrad and rmsprop, ``rho`` by rmsprop; ``epsilon`` and
+    ``quantile`` by the losses above; ``l1_ratio`` by "elasticnet"; ``shuffle``,
     ``random_state`` and ``average`` with batches; ``schedule``, ``power_t`` with float
     steps.
 
@@ -191,6 +256,12 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
        https://arxiv.org/abs/2302.12022
     .. [5] Goh (2017), Why Momentum Really Works.
        https://distill.pub/2017/momentum
+    .. [6] Armijo (1966), Minimization of functions having Lipschitz continuous first
+       partial derivatives. https://doi.org/10.2140/pjm.1966.16.1
+    .. [7] Nesterov (2005), Smooth minimization of non-smooth functions.
+       https://doi.org/10.1007/s10107-004-0552-5
+    .. [8] Parikh, Boyd (2014), Proximal Algorithms.
+       https://doi.org/10.1561/2400000003
 
     Examples
     --------
@@ -307,7 +378,7 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Converted to float64 unless float32, and to C order or CSR. Never modified,
             and copied only where that conversion is needed.
-        y : array-like of shape (n_samples,)
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Converted to float64.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative; only their ratios matter. A weight of 0 is the same as leaving
@@ -404,7 +475,7 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows of the stream.
-        y : array-like of shape (n_samples,)
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Their targets.
         sample_weight : array-like of shape (n_samples,), default=None
             Their weights, not all zero.

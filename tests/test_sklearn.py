@@ -2,6 +2,7 @@
 
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn_gd._core.losses import LOSSES
 
 from sklearn_gd import GDRegressor
 from sklearn_gd._solver import SOLVERS
@@ -13,18 +14,49 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 FULL_BATCH = [name for name, solver in SOLVERS.items() if solver.batch_size is None]
+PENALTIES = [
+    {"penalty": "l1", "alpha": 0.01},
+    {"penalty": "elasticnet", "alpha": 0.01},
+    {"penalty": "l2", "alpha": 0.01},
+    {"penalty": None},
+    {"positive": True},
+    {"penalty": "l1", "alpha": 0.01, "positive": True},
+]
+
+
+def matrix():
+    """Yield every loss and every penalty once with every solver that takes it."""
+    for i, (name, solver) in enumerate(SOLVERS.items()):
+        for j, loss in enumerate(LOSSES):
+            if not solver.second_order:
+                penalty = PENALTIES[(i + j) % len(PENALTIES)]
+            elif LOSSES[loss].has_second:
+                penalty = PENALTIES[2 + j % 2]
+            else:
+                continue
+            yield GDRegressor(solver=name, loss=loss, **penalty)
+
+
+def is_stochastic_and_penalised(model):
+    """Whether the rows can't be interpolated, so that their order matters."""
+    return model.solver == "sgd" and (model.alpha > 0.0 or model.positive)
+
+
 EXACT = (
     [GDRegressor(solver=name) for name in SOLVERS]
     + [GDRegressor(solver=name, alpha=0.1) for name in FULL_BATCH]
     + [GDRegressor(solver=name, fit_intercept=False) for name in FULL_BATCH]
     # 32 rows a step are all the rows of the two checks of weights.
     + [GDRegressor("minibatch", alpha=0.1)]
+    + [model for model in matrix() if not is_stochastic_and_penalised(model)]
 )
 BATCHED = [
     GDRegressor(solver=name, batch_size=8)
     for name, solver in SOLVERS.items()
     if not solver.second_order
-] + [GDRegressor(solver="sgd", alpha=0.1)]
+]
+BATCHED += [GDRegressor(solver="sgd", alpha=0.1)]
+BATCHED += [model for model in matrix() if is_stochastic_and_penalised(model)]
 
 
 @parametrize_with_checks(EXACT)

@@ -1,0 +1,85 @@
+"""The code of the pages is run: the loss of "Add a loss" is compiled and fitted."""
+
+import importlib.util
+import re
+import shlex
+import subprocess
+import sys
+import sysconfig
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy.optimize import minimize
+from sklearn.utils._param_validation import StrOptions
+from sklearn_gd._core.losses import LOSSES
+
+import sklearn_gd
+from sklearn_gd import GDRegressor
+from sklearn_gd._solver import SOLVERS
+
+ROOT = Path(sklearn_gd.__file__).parents[1]
+PAGE = Path(__file__).parents[1] / "docs" / "add_a_loss.rst"
+
+
+@pytest.fixture(scope="module")
+def pseudo_huber(tmp_path_factory):
+    """The class of the page, compiled."""
+    folder = tmp_path_factory.mktemp("loss")
+    text = PAGE.read_text(encoding="utf-8")
+    code = re.search(r"code-block:: cython\n\n((?:    .*\n|\n)+)", text).group(1)
+    (folder / "pseudo_huber.pyx").write_text(textwrap.dedent(code), encoding="utf-8")
+    module = folder / f"pseudo_huber{sysconfig.get_config_var('EXT_SUFFIX')}"
+    cython = [sys.executable, "-m", "cython", "-I", str(ROOT), "pseudo_huber.pyx"]
+    subprocess.run(cython, cwd=folder, check=True)
+    compiler = shlex.split(sysconfig.get_config_var("CC"))
+    flags = ["-O2", "-fPIC", "-shared", f"-I{sysconfig.get_path('include')}"]
+    command = [*compiler, *flags, "pseudo_huber.c", "-o", module.name]
+    subprocess.run(command, cwd=folder, check=True)
+    spec = importlib.util.spec_from_file_location("pseudo_huber", module)
+    found = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(found)
+    return found.PseudoHuber
+
+
+@pytest.fixture
+def registered(pseudo_huber, monkeypatch):
+    monkeypatch.setitem(LOSSES, "pseudo_huber", pseudo_huber)
+    # Made from LOSSES when the package is imported.
+    constraints = GDRegressor._parameter_constraints
+    monkeypatch.setitem(constraints, "loss", [StrOptions(set(LOSSES))])
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_the_loss_of_the_page_works_with_every_solver(solver, registered):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 4))
+    y = X @ [1.0, -2.0, 3.0, 0.0] + rng.standard_t(2, size=200) + 5.0
+
+    def F(w):
+        z = (X @ w[:4] + w[4] - y) / 1.5
+        return np.mean(1.5**2 * (np.sqrt(1 + z**2) - 1)) + 0.05 * w[:4] @ w[:4]
+
+    best = minimize(F, np.append(np.zeros(4), 5.0), tol=1e-12).fun
+    model = GDRegressor(
+        solver, loss="pseudo_huber", epsilon=1.5, alpha=0.1, random_state=0
+    ).fit(X, y)
+    found = F(np.append(model.coef_, model.intercept_))
+    assert_allclose(model.loss_, found, rtol=1e-10)
+    assert found - best <= 1e-3 * (model.loss_curve_[0] - best)
+    automatic = GDRegressor(solver, loss="pseudo_huber", random_state=0).fit(X, y)
+    assert 0.5 < automatic.epsilon_ < 5.0
+
+
+def test_its_derivatives_are_right(pseudo_huber):
+    loss = pseudo_huber(0.7)
+    y, f, h = np.zeros(9), np.linspace(-3.0, 3.0, 9), 1e-5
+    value = np.array([loss.at(0.0, x)[0] for x in f])
+    above = np.array([loss.at(0.0, x + h) for x in f])
+    below = np.array([loss.at(0.0, x - h) for x in f])
+    slopes = np.array([loss.at(0.0, x)[1] for x in f])
+    assert (value >= 0.0).all()
+    assert_allclose((above - below)[:, 0] / (2 * h), slopes, atol=1e-9)
+    assert_allclose((above - below)[:, 1] / (2 * h), loss.seconds(y, f), atol=1e-9)
