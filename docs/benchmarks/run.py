@@ -30,6 +30,7 @@ SCRIPTS = {
     "one_pass": "One pass over X",
     "memory": "Memory",
     "small": "Small fits and the import",
+    "matrix": "Losses, penalties and targets",
 }
 SLOWER = 1.1  # head over base, from which on it is marked
 TURNS = 5  # of base and head, twice as many for what is marked

@@ -61,6 +61,20 @@ ISA static void NAME(add4)(const void **x, const double *c, double *g, ptrdiff_t
         g[j] += (c0 * x0[j] + c1 * x1[j]) + (c2 * x2[j] + c3 * x3[j]);
 }
 
+/* A value that is no number stays one: comparisons with it are false. */
+ISA static void NAME(shrink)(
+    const void *row, double c, double *w, ptrdiff_t d, double a, double t,
+    double negative)
+{
+    const VALUE *x = row;
+    for (ptrdiff_t j = 0; j < d; j++) {
+        double v = a * w[j] + c * x[j];
+        double above = v - t <= 0.0 ? 0.0 : v - t;
+        double below = v + t >= 0.0 ? 0.0 : v + t;
+        w[j] = above + negative * below;
+    }
+}
+
 ISA static double NAME(norm)(const void *row, const double *scale, ptrdiff_t d)
 {
     const VALUE *x = row;

@@ -94,6 +94,9 @@ cdef class Problem:
     cdef double dense_descent(
         self, double* w, Order order, Steps steps, Mean mean
     ) except? -1 nogil
+    cdef double dense_prox(
+        self, double* w, Order order, Steps steps, Mean mean
+    ) except? -1 nogil
     cdef double sparse_descent(
         self, double* w, Order order, Py_ssize_t batch, Steps steps, Mean mean
     ) except? -1 nogil

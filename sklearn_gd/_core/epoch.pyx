@@ -365,9 +365,10 @@ cdef class Problem:
         """
         cdef double total
         cdef bint smooth = self.penalty.is_smooth
-        cdef bint plain = type(rule) is Descent and smooth
+        cdef bint descent = type(rule) is Descent
+        cdef bint plain = descent and smooth
         # Columns that a row does not have can wait for the prox of plain descent too.
-        cdef bint lazy = rule.lazy if smooth else type(rule) is Descent
+        cdef bint lazy = rule.lazy if smooth else descent
         cdef Touched part = None
         self.check(w)
         self.check(mean.sum)
@@ -389,6 +390,8 @@ cdef class Problem:
                 total = self.sparse_descent(&w[0], order, batch, steps, mean)
             elif plain and not self.rows.sparse and batch == 1:
                 total = self.dense_descent(&w[0], order, steps, mean)
+            elif descent and not self.rows.sparse and batch == 1:
+                total = self.dense_prox(&w[0], order, steps, mean)
             else:
                 total = self.any_rule(rule, &w[0], order, batch, steps, mean)
         return total / max(1, order.n)
@@ -498,6 +501,43 @@ cdef class Problem:
             w[d] = bias
             mean.sum[d] += sum_bias
         return total
+
+    cdef double dense_prox(
+        self, double* w, Order order, Steps steps, Mean mean
+    ) except? -1 nogil:
+        """Plain descent, one dense row a step, each ending with the penalty's prox,
+        which the row's own pass over w makes: v = (1 − η l2) w − η ℓ′ x, w = prox(v).
+        """
+        cdef double negative = 0.0 if self.penalty.positive else 1.0
+        cdef double bias = w[self.rows.d] if self.intercept else 0.0
+        cdef double total = 0.0
+        cdef double eta, slope
+        cdef Py_ssize_t count, k
+        while True:
+            count = self.take(order, RUN)
+            if count == 0:
+                return total
+            self.aim(self.at, count)
+            for k in range(count):
+                self.rows.dot(self.at + k, 1, w, &self.f[k])
+                self.f[k] += bias
+                slope = self.loss.derivative(self.t[k], self.f[k])
+                if self.weighted:
+                    slope *= self.u[k]
+                eta = steps.next(1)
+                self.rows.shrink(
+                    self.at[k],
+                    -eta * slope,
+                    w,
+                    1.0 - eta * self.penalty.l2,
+                    eta * self.penalty.l1,
+                    negative,
+                )
+                if self.intercept:
+                    bias -= eta * slope
+                    w[self.rows.d] = bias
+                mean.add(w)
+            total += self.lose(count)
 
     cdef double sparse_descent(
         self, double* w, Order order, Py_ssize_t batch, Steps steps, Mean mean

@@ -17,6 +17,15 @@ cdef class Rows:
     cdef void add(
         self, const Py_ssize_t* at, Py_ssize_t count, const double* c, double* g
     ) noexcept nogil
+    cdef void shrink(
+        self,
+        Py_ssize_t i,
+        double c,
+        double* w,
+        double a,
+        double t,
+        double negative,
+    ) noexcept nogil
     cdef double norm(self, Py_ssize_t i, const double* scale) noexcept nogil
     cdef void add_squares(self, Py_ssize_t i, double c, double* g) noexcept nogil
     cdef Py_ssize_t held(self, const Py_ssize_t* at, Py_ssize_t count) noexcept nogil

@@ -20,7 +20,13 @@ ctypedef void (*add4_t)(
     const void**, const double*, double*, Py_ssize_t
 ) noexcept nogil
 
+ctypedef void (*shrink_t)(
+    const void*, double, double*, Py_ssize_t, double, double, double
+) noexcept nogil
+
 cdef extern from "dense.h":
+    shrink_t shrink_64 "PICK(shrink_64)"
+    shrink_t shrink_32 "PICK(shrink_32)"
     dot_t norm_64 "PICK(norm_64)"
     dot_t norm_32 "PICK(norm_32)"
     add_t add_squares_64 "PICK(add_squares_64)"
@@ -115,6 +121,17 @@ cdef class Rows:
     ) noexcept nogil:
         """g ← g + Σ_k c_k x_i, i = at_k."""
 
+    cdef void shrink(
+        self,
+        Py_ssize_t i,
+        double c,
+        double* w,
+        double a,
+        double t,
+        double negative,
+    ) noexcept nogil:
+        """w ← a w + c x_i, then nearer to 0 by t, and ≥ 0 unless negative is 1."""
+
     cdef double norm(self, Py_ssize_t i, const double* scale) noexcept nogil:
         """Σ_j scale_j x_ij²."""
         return 0.0
@@ -194,6 +211,7 @@ cdef class DenseRows(Rows):
     cdef meet4_t meet4
     cdef add_t add1
     cdef add4_t add4
+    cdef shrink_t shrink1
     cdef dot_t norm1
     cdef add_t add_squares1
     cdef lanes_t dot_lanes1
@@ -211,6 +229,7 @@ cdef class DenseRows(Rows):
             self.dot1, self.dot4, self.meet4 = dot_64, dot4_64, meet4_64
             self.add1, self.add4 = add_64, add4_64
             self.norm1, self.add_squares1 = norm_64, add_squares_64
+            self.shrink1 = shrink_64
             self.dot_lanes1, self.add_lanes1 = dot_lanes_64, add_lanes_64
         else:
             view32 = X
@@ -218,6 +237,7 @@ cdef class DenseRows(Rows):
             self.dot1, self.dot4, self.meet4 = dot_32, dot4_32, meet4_32
             self.add1, self.add4 = add_32, add4_32
             self.norm1, self.add_squares1 = norm_32, add_squares_32
+            self.shrink1 = shrink_32
             self.dot_lanes1, self.add_lanes1 = dot_lanes_32, add_lanes_32
         self.bytes = X.itemsize * self.d
 
@@ -268,6 +288,17 @@ cdef class DenseRows(Rows):
             self.add4(x, c + k, g, self.d)
         for k in range(count - count % 4, count):
             self.add1(self.row(at[k]), c[k], g, self.d)
+
+    cdef void shrink(
+        self,
+        Py_ssize_t i,
+        double c,
+        double* w,
+        double a,
+        double t,
+        double negative,
+    ) noexcept nogil:
+        self.shrink1(self.row(i), c, w, self.d, a, t, negative)
 
     cdef double norm(self, Py_ssize_t i, const double* scale) noexcept nogil:
         return self.norm1(self.row(i), scale, self.d)
