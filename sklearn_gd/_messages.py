@@ -48,7 +48,7 @@ def _floor(bound, digits=3):
 def score_still_rose(state):
     return (
         f"Not stopped early in max_iter={_made(state)}: the validation score still "
-        "rises. Increase max_iter, or n_iter_no_change is too large."
+        "rises. Increase max_iter, or decrease n_iter_no_change."
     )
 
 
