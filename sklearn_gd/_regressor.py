@@ -31,16 +31,13 @@ from sklearn_gd._objective import objectives
 from sklearn_gd._scale import robust_scale
 from sklearn_gd._solver import (
     SOLVERS,
-    AllRows,
-    Batches,
-    State,
-    Stopping,
-    Validation,
     advance,
     automatic_policy,
     minimize,
     solve_exactly,
 )
+from sklearn_gd._state import State, Stopping, Validation
+from sklearn_gd._walks import AllRows, Batches
 
 SCHEDULES = {"constant", "invscaling", "adaptive"}
 

@@ -6,8 +6,10 @@ from sklearn_gd._core.losses import AbsoluteError, Huber
 from sklearn_gd._core.penalties import Penalty
 from sklearn_gd._core.rules import Descent, Momentum
 from sklearn_gd._objective import Objective, best_constant
-from sklearn_gd._solver import AllRows, State, Stopping, minimize
+from sklearn_gd._solver import minimize
+from sklearn_gd._state import State, Stopping
 from sklearn_gd._steps import Damped, Lipschitz, Restarting, Unit
+from sklearn_gd._walks import AllRows
 
 # A normal distribution's deviation over its median absolute deviation.
 NORMAL = 1.4826

@@ -15,6 +15,8 @@ LAYERS = [
     "_scale",
     "_solver",
     "_messages",
+    "_walks",
+    "_state",
     "_steps",
     "_objective",
     "_geometry",

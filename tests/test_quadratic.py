@@ -13,10 +13,11 @@ from sklearn_gd._core.penalties import penalty as make_penalty
 from sklearn_gd._core.quadratic import Quadratic, Watch
 from sklearn_gd._core.rules import AdaGrad, Descent, Momentum, RMSprop
 
-from sklearn_gd import GDRegressor, _data, _solver
+from sklearn_gd import GDRegressor, _data, _state
 from sklearn_gd._data import as_data
 from sklearn_gd._objective import Objective
-from sklearn_gd._solver import SOLVERS, AllRows
+from sklearn_gd._solver import SOLVERS
+from sklearn_gd._walks import AllRows
 
 STEPPING = [
     name
@@ -132,13 +133,13 @@ def test_float_fits_are_those_on_the_rows(solver, how, weighted, monkeypatch):
 def test_rows_are_passed_but_a_few_times(monkeypatch):
     X, y, _ = noisy(n=400)
     passes = []
-    original = _solver.values_and_gradients
+    original = _state.values_and_gradients
 
     def counting(objectives, points):
         passes.extend(w.any() for w in points)
         return original(objectives, points)
 
-    monkeypatch.setattr(_solver, "values_and_gradients", counting)
+    monkeypatch.setattr(_state, "values_and_gradients", counting)
     for solver in STEPPING:
         passes.clear()
         assert GDRegressor(solver).fit(X, y).n_iter_ > 5

@@ -1,0 +1,351 @@
+"""A fit on its way: where it is, where it was best, and when it should stop."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from sklearn_gd import _steps
+from sklearn_gd._core.epoch import Steps
+from sklearn_gd._core.quadratic import ROUNDING, Watch
+from sklearn_gd._objective import values_and_gradients
+
+# Steps in a run on a quadratic, and the products in them, a millisecond between two
+# looks for Ctrl-C.
+RUN, RUN_PRODUCTS = 200, 1 << 22
+# F on a quadratic is exact relative to F at its base, which is moved once F is so low.
+REBASE = 1e-2
+STOPPED_EARLY = "stopped early: the validation score no longer rises by more than tol"
+
+
+@dataclass(frozen=True)
+class Stopping:
+    """When to stop.
+
+    Attributes
+    ----------
+    max_iter : int
+    tol : float or None
+        None makes exactly max_iter iterations.
+    patience : int
+        Iterations without progress that make a plateau.
+    """
+
+    max_iter: int
+    tol: float | None = None
+    patience: int = 5
+
+
+@dataclass(frozen=True)
+class Validation:
+    """R² on rows that were held out.
+
+    Attributes
+    ----------
+    data : Data
+    y, s : ndarray
+        Targets and weights of the rows that ``data`` holds out.
+    """
+
+    data: object
+    y: np.ndarray
+    s: np.ndarray
+
+    def score(self, objective, w):
+        """Return the weighted R² of w."""
+        d = objective.data.d
+        intercept = objective.offset + (w[d] if objective.fit_intercept else 0.0)
+        r = self.y - self.data.predict(w[:d], intercept, self.data.held)
+        apart = self.y - np.average(self.y, weights=self.s)
+        total = self.s @ apart**2
+        left = self.s @ r**2
+        if total == 0.0:
+            return 1.0 if left == 0.0 else 0.0
+        return float(1.0 - left / total)
+
+
+class State:
+    """A fit on its way: where it is, where it was best, and how it came there.
+
+    Parameters
+    ----------
+    objective : Objective
+    rule : Rule
+    walk : AllRows or Batches
+        Shared by all targets.
+    policy : Float, Restarting, Smoothing, Refining, Damped or Halving
+    stopping : Stopping
+    w : ndarray of shape (size,)
+        The start, which is overwritten.
+    made : int
+        Steps made before.
+    validation : Validation, default=None
+    keeps_path : bool, default=False
+
+    Attributes
+    ----------
+    w, g : ndarray of shape (size,)
+        The iterate, and the gradient there if an iteration has all rows.
+    point : ndarray of shape (size,)
+        The iterate that F belongs to: w, or the mean of an epoch.
+    point_g, best_g : ndarray of shape (size,) or None
+        The gradients at point and at best, where an epoch has them.
+    F, previous_F, start_F, best_F : float
+    steps : Steps
+        The step sizes, and how many were made.
+    start, best : ndarray of shape (size,)
+        Where the fit began, and where F was lowest.
+    step : ndarray of shape (size,)
+        How far the last iteration went.
+    heeds_rise, heeds_plateau : bool
+    ceiling : float
+        Whether the policy must look at each rise of F, at a plateau, and at an F above
+        the ceiling.
+    curve : list of float
+        F at the start and after each iteration.
+    plateau : bool
+        Whether F has not fallen by more than tol for ``patience`` iterations.
+    """
+
+    def __init__(
+        self,
+        objective,
+        rule,
+        walk,
+        policy,
+        stopping,
+        w,
+        made=0,
+        *,
+        validation=None,
+        keeps_path=False,
+    ):
+        self.objective = objective
+        self.rule = rule
+        self.walk = walk
+        self.policy = policy
+        self.stopping = stopping
+        self.validation = validation
+        self.keeps_path = keeps_path
+        self.tol = stopping.tol or 0.0
+        self.patience = stopping.patience
+        self.w = w
+        self.point = w
+        self.steps = Steps(0.0, 0.0, made)
+        self.g = self.point_g = self.best_g = None
+        self.watch = None
+        self.heeds_rise, self.heeds_plateau, self.ceiling = True, False, np.inf
+        self.single_steps = keeps_path or validation is not None
+        self.damping, self.settled = 0.0, False
+        self.reason = None
+
+    def begin(self):
+        """Begin where F was computed."""
+        self.start_F = self.best_F = self.previous_F = self.F
+        self.start = self.w.copy()
+        self.start_rule = self.rule.state
+        self.best = self.start
+        self.curve = [float(self.F)]
+        self.path = [self.start] if self.keeps_path else []
+        self.scores, self.best_score, self._unscored = [], -np.inf, 0
+        self.scored = self.start, self.F
+        self._new_plateau()
+        self.policy.begin(self)
+
+    @property
+    def n_iter(self):
+        return len(self.curve) - 1
+
+    @property
+    def eta(self):
+        return self.steps.eta
+
+    def set_step(self, eta, power=None):
+        """Set the step η / t^power, or an automatic one."""
+        if power is None:
+            self.steps = Steps(eta, 0.0, self.steps.made, self.walk.batch or 0)
+        else:
+            self.steps = Steps(eta, power, self.steps.made)
+        self._new_plateau()
+
+    def _new_plateau(self):
+        self._flat = 0
+        self._lowest = self.best_F
+
+    @property
+    def is_over(self):
+        return self.reason is not None or self.n_iter >= self.stopping.max_iter
+
+    def set_out(self):
+        """Take note of where an iteration begins."""
+        self.before = self.w.copy()
+        self.previous_F = self.F
+
+    def arrive(self):
+        """Take note of where an iteration has led, and what its policy says."""
+        self.step = self.w - self.before
+        self.curve.append(float(self.F))
+        if self.keeps_path:
+            self.path.append(np.array(self.point))
+        self._heed_plateau(self.F)
+        # Equal up to rounding, the later iterate is the better one.
+        if not self.is_above(self.best_F):
+            self.best_F = min(self.F, self.best_F)
+            self.best, self.best_g = self.point.copy(), self.point_g
+        reason = self.policy.after(self)
+        if self.stopping.tol is None and reason != _steps.DIVERGED:
+            reason = None
+        if self.validation is not None and reason != _steps.DIVERGED:
+            reason = self._heed_score() or reason
+        self.reason = reason
+
+    def _heed_score(self):
+        point = self.path[-1] if self.keeps_path else self.point
+        score = self.validation.score(self.objective, point)
+        self.scores.append(score)
+        enough = score > self.best_score + self.tol
+        self._unscored = 0 if enough else self._unscored + 1
+        if score > self.best_score:
+            self.best_score = score
+            self.scored = np.array(point), self.curve[-1]
+        if self.stopping.tol is not None and self._unscored >= self.stopping.patience:
+            return STOPPED_EARLY
+        return None
+
+    def _heed_plateau(self, F):
+        if F < (1.0 - self.tol) * self._lowest:
+            self._flat, self._lowest = 0, F
+        else:
+            self._flat += 1
+
+    def evaluate(self):
+        """Compute F at w from the rows, and g if the steps need it."""
+        evaluate([self])
+
+    # --- runs of steps on a quadratic -------------------------------------------------
+
+    def begin_watch(self):
+        objective = self.objective
+        mean, scale = objective.geometry.gradient_scale(objective.ridge)
+        small = max(self.tol * objective.slope, objective.noise)
+        if self.stopping.tol is None:
+            small = -1.0
+        self.watch = Watch(
+            mean,
+            scale,
+            objective.penalty,
+            objective.F_noise,
+            small,
+            self.heeds_rise,
+            self.ceiling,
+        )
+
+    def move_base(self, quadratic):
+        """Let the quadratic go on from w, where F and g are from the rows."""
+        quadratic.rebase(self.w, self.F, self.g)
+        self.watch.floor = REBASE * self.F
+
+    @property
+    def longest_run(self):
+        """How many steps may be made without asking the policy."""
+        if self.single_steps:
+            return 1
+        longest = min(RUN, 1 + RUN_PRODUCTS // self.objective.size**2)
+        longest = min(longest, self.stopping.max_iter - self.n_iter)
+        if self.heeds_plateau:
+            longest = min(longest, max(1, self.patience - self._flat))
+        return longest
+
+    def pass_by(self, curve):
+        """Take note of the run's iterates before the last, which no policy looks at."""
+        if len(curve) > 0:
+            self.curve.extend(curve.tolist())
+            self.previous_F = self.curve[-1]
+        if self.heeds_plateau:
+            for F in curve:
+                self._heed_plateau(F)
+        if self.watch.improved:
+            self.best = np.array(self.watch.best)
+            self.best_F = self.watch.best_F
+
+    def is_above(self, F):
+        """Return whether F is higher here by more than its rounding."""
+        return not self.F <= (1.0 + ROUNDING) * F + self.objective.F_noise
+
+    @property
+    def plateau(self):
+        return self._flat >= self.patience
+
+    @cached_property
+    def stable_step(self):
+        """The largest stable step, None if there is none."""
+        return _steps.stable_step(self)
+
+    @property
+    def beyond_stable_step(self):
+        return self.stable_step is not None and self.eta > self.stable_step
+
+    @property
+    def is_finite(self):
+        return bool(np.isfinite(self.F) and np.isfinite(self.w).all())
+
+    @property
+    def shift(self):
+        """The length of the last step in units of the predictions."""
+        return np.max(np.sqrt(self.objective.diagonal) * np.abs(self.step))
+
+    @property
+    def length(self):
+        """The length of w in the same units."""
+        return np.max(np.sqrt(self.objective.diagonal) * np.abs(self.w))
+
+    def back_to_best(self):
+        self.w[:] = self.best
+        self.evaluate()
+
+    def gradient(self, w):
+        """Return ∇F(w), which may be known."""
+        if w is self.best and self.best_g is not None:
+            return self.best_g
+        if self.walk.batch is None and np.array_equal(w, self.w):
+            return self.g
+        return self.objective.value_and_gradient(w)[1]
+
+    def excess(self):
+        """Return (F − F*)/F₀ at the best iterate, None if that is too much work."""
+        objective, g = self.objective, self.gradient(self.best)
+        if objective.has_sample and not objective.has_moments:
+            gap = objective.rough_gap(self.best, g)
+        elif objective.knows_gap:
+            gap = objective.gap(self.best, g)
+        else:
+            return None
+        gap += 0.5 * objective.loss.width * objective.slope**2
+        return 0.0 if gap <= objective.F_noise else gap / objective.constant_F
+
+    @property
+    def noise_ratio(self):
+        """The rounding of a gradient ratio."""
+        return self.objective.noise / self.objective.deviation
+
+    @property
+    def gradient_ratio(self):
+        return self.objective.gradient_ratio(self.w, self.g)
+
+    @property
+    def gradient_is_small(self):
+        return self.gradient_ratio <= max(self.tol, self.noise_ratio)
+
+
+def evaluate(states):
+    """Compute F where the states are, and g if their steps need it, in one pass."""
+    for state in states:
+        state.point = state.w
+        if state.walk.batch is not None:
+            state.F = state.objective.value(state.w)
+    states = [state for state in states if state.walk.batch is None]
+    found = values_and_gradients(
+        [state.objective for state in states], [state.w for state in states]
+    )
+    for state, (F, g) in zip(states, found, strict=True):
+        state.F, state.g = F, g
