@@ -20,7 +20,13 @@ typedef double lanes_t __attribute__((vector_size(32), aligned(8), may_alias));
 typedef double lanes_t;
 #endif
 
-enum { LANES = 4, WIDTH = sizeof(lanes_t) / sizeof(double), TOGETHER = 8 };
+enum { LANES = 4, WIDTH = sizeof(lanes_t) / sizeof(double), TOGETHER = 4 };
+
+#if defined(__GNUC__)
+#define INLINE inline __attribute__((always_inline))
+#else
+#define INLINE inline
+#endif
 
 #define ISA
 #define VALUE double

@@ -17,26 +17,54 @@ ISA static lanes_t NAME(dot_one)(
     return (a + b) + (c + e);
 }
 
+/* TOGETHER rows with `groups` registers of targets, 1 or 2, which the compiler knows. */
+ISA static INLINE void NAME(dot_block)(
+    const VALUE **x, ptrdiff_t d, const double *W, ptrdiff_t K, double *F,
+    const ptrdiff_t groups)
+{
+    lanes_t sum[TOGETHER][2] = {{{0}}};
+    for (ptrdiff_t j = 0; j < d; j++, W += K)
+        for (ptrdiff_t i = 0; i < TOGETHER; i++)
+            for (ptrdiff_t g = 0; g < groups; g++)
+                sum[i][g] += (double)x[i][j] * ((const lanes_t *)W)[g];
+    for (ptrdiff_t i = 0; i < TOGETHER; i++)
+        for (ptrdiff_t g = 0; g < groups; g++)
+            ((lanes_t *)(F + i * K))[g] = sum[i][g];
+}
+
+ISA static INLINE void NAME(add_block)(
+    const VALUE **x, ptrdiff_t d, const double *C, ptrdiff_t K, double *W,
+    const ptrdiff_t groups)
+{
+    lanes_t c[TOGETHER][2];
+    for (ptrdiff_t i = 0; i < TOGETHER; i++)
+        for (ptrdiff_t g = 0; g < groups; g++)
+            c[i][g] = ((const lanes_t *)(C + i * K))[g];
+    for (ptrdiff_t j = 0; j < d; j++, W += K)
+        for (ptrdiff_t g = 0; g < groups; g++) {
+            lanes_t w = ((const lanes_t *)W)[g];
+            for (ptrdiff_t i = 0; i < TOGETHER; i++)
+                w += (double)x[i][j] * c[i][g];
+            ((lanes_t *)W)[g] = w;
+        }
+}
+
 ISA static void NAME(dot_lanes)(
     const void **rows, ptrdiff_t count, ptrdiff_t d, const double *W, ptrdiff_t K,
     double *F)
 {
     const VALUE **x = (const VALUE **)rows;
-    for (ptrdiff_t t = 0; t < K; t += WIDTH) {
-        ptrdiff_t r = 0;
-        for (; r + TOGETHER <= count; r += TOGETHER) {
-            lanes_t sum[TOGETHER] = {0};
-            for (ptrdiff_t j = 0; j < d; j++) {
-                lanes_t w = *(const lanes_t *)(W + j * K + t);
-                for (ptrdiff_t i = 0; i < TOGETHER; i++)
-                    sum[i] += (double)x[r + i][j] * w;
-            }
-            for (ptrdiff_t i = 0; i < TOGETHER; i++)
-                *(lanes_t *)(F + (r + i) * K + t) = sum[i];
-        }
-        for (; r < count; r++)
-            *(lanes_t *)(F + r * K + t) = NAME(dot_one)(x[r], d, W + t, K);
+    ptrdiff_t r = 0;
+    for (; r + TOGETHER <= count; r += TOGETHER) {
+        ptrdiff_t t = 0;
+        for (; t + 2 * WIDTH <= K; t += 2 * WIDTH)
+            NAME(dot_block)(x + r, d, W + t, K, F + r * K + t, 2);
+        if (t < K)
+            NAME(dot_block)(x + r, d, W + t, K, F + r * K + t, 1);
     }
+    for (; r < count; r++)
+        for (ptrdiff_t t = 0; t < K; t += WIDTH)
+            *(lanes_t *)(F + r * K + t) = NAME(dot_one)(x[r], d, W + t, K);
 }
 
 ISA static void NAME(add_lanes)(
@@ -44,26 +72,21 @@ ISA static void NAME(add_lanes)(
     double *W)
 {
     const VALUE **x = (const VALUE **)rows;
-    for (ptrdiff_t t = 0; t < K; t += WIDTH) {
-        ptrdiff_t r = 0;
-        for (; r + TOGETHER <= count; r += TOGETHER) {
-            lanes_t c[TOGETHER];
-            for (ptrdiff_t i = 0; i < TOGETHER; i++)
-                c[i] = *(const lanes_t *)(C + (r + i) * K + t);
-            for (ptrdiff_t j = 0; j < d; j++) {
-                lanes_t w = *(const lanes_t *)(W + j * K + t);
-                for (ptrdiff_t i = 0; i < TOGETHER; i++)
-                    w += (double)x[r + i][j] * c[i];
-                *(lanes_t *)(W + j * K + t) = w;
-            }
-        }
-        for (; r < count; r++) {
+    ptrdiff_t r = 0;
+    for (; r + TOGETHER <= count; r += TOGETHER) {
+        ptrdiff_t t = 0;
+        for (; t + 2 * WIDTH <= K; t += 2 * WIDTH)
+            NAME(add_block)(x + r, d, C + r * K + t, K, W + t, 2);
+        if (t < K)
+            NAME(add_block)(x + r, d, C + r * K + t, K, W + t, 1);
+    }
+    for (; r < count; r++)
+        for (ptrdiff_t t = 0; t < K; t += WIDTH) {
             lanes_t c = *(const lanes_t *)(C + r * K + t);
             double *w = W + t;
             for (ptrdiff_t j = 0; j < d; j++, w += K)
                 *(lanes_t *)w += (double)x[r][j] * c;
         }
-    }
 }
 
 #define CSR_LANES(INDEX, SUFFIX) \
