@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
 
-from sklearn_gd import GDRegressor
+from sklearn_gd import GDRegressor, _geometry
 from sklearn_gd._solver import SOLVERS
 
 ignore_convergence = pytest.mark.filterwarnings(
@@ -65,3 +66,15 @@ def test_with_many_rows_few_epochs_do():
         model = GDRegressor("sgd", random_state=0).fit(X, y)
         assert model.n_iter_ <= 8
         assert best.score(X, y) - model.score(X, y) < 1e-3
+
+
+@pytest.mark.parametrize("container", [np.array, sparse.csr_array])
+@pytest.mark.parametrize(
+    "loss", ["squared_error", "huber", "squared_epsilon_insensitive"]
+)
+def test_newton_with_too_many_columns_for_a_hessian(container, loss, monkeypatch):
+    X, y = noisy()
+    model = GDRegressor("newton", loss=loss, alpha=0.01, epsilon=0.5)
+    by_hessian = model.fit(container(X), y).coef_
+    monkeypatch.setattr(_geometry, "GRAM_COLUMNS", 1)
+    assert_allclose(model.fit(container(X), y).coef_, by_hessian, rtol=1e-7)

@@ -70,7 +70,12 @@ rounds* is where the ratios of single rounds lie. *R² gaps* are how far the fit
 from ordinary least squares. One command measures all of it again::
 
     python docs/benchmarks/run.py
-{tables}
+{tables}{pictures}
+.. include:: where_the_time_goes.rst
+"""
+
+# Drawn by scaling.py.
+PICTURES = """
 How time grows
 --------------
 
@@ -79,8 +84,6 @@ How time grows
 
 .. image:: scaling_d.png
    :alt: Seconds against the number of columns, with 20,000 rows.
-
-.. include:: where_the_time_goes.rst
 """
 
 
@@ -117,6 +120,7 @@ def page(tables):
         versions=", ".join([f"Python {platform.python_version()}", *versions]),
         date=datetime.date.today(),
         tables="".join(section(name, found) for name, found in tables.items()),
+        pictures=PICTURES if (HERE / "scaling_n.png").exists() else "",
     )
 
 
