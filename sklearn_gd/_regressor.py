@@ -231,7 +231,7 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     H stands for its bound, max ℓ″ times that of the squared error, where ℓ″ varies. A
     loss with a kink has no such bound. It is smoothed over a width, at first that of
     the residuals, which shrinks as the fit goes on [7]_; F is always that of the loss
-    itself. On standardised tables of condition numbers up to 1000, 1000 iterations left
+    itself. On standardised tables of condition numbers up to 500, 1000 iterations left
     at most 1e-4 of F₀ − F* with momentum and 5e-3 with gd and adagrad, and 10,000 left
     2e-5 and 7e-4; where it is 1e4, ten times as much and more.
 
