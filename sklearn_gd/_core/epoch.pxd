@@ -40,6 +40,15 @@ cdef class Mean:
     cdef void add(self, const double* w) noexcept nogil
 
 
+# What up to four steps make of w: a w + Σ_k u_k x_k; of the sum of their iterates:
+# sum_a w + Σ_k sum_u_k x_k; and of the intercept and its sum.
+cdef struct Flight:
+    double a, sum_a
+    double bias, sum_bias
+    double u[4]
+    double sum_u[4]
+
+
 @cython.final
 cdef class Problem:
     cdef Rows rows
@@ -94,6 +103,15 @@ cdef class Problem:
     cdef double dense_descent(
         self, double* w, Order order, Steps steps, Mean mean
     ) except? -1 nogil
+    cdef void fly(
+        self,
+        Py_ssize_t first,
+        Py_ssize_t size,
+        const double* products,
+        Steps steps,
+        bint wanted,
+        Flight* flight,
+    ) noexcept nogil
     cdef double dense_prox(
         self, double* w, Order order, Steps steps, Mean mean
     ) except? -1 nogil

@@ -430,77 +430,92 @@ cdef class Problem:
     cdef double dense_descent(
         self, double* w, Order order, Steps steps, Mean mean
     ) except? -1 nogil:
-        """Plain descent, one dense row a step, four rows in flight.
+        """Plain descent, one dense row a step, four rows in flight."""
+        cdef Py_ssize_t d = self.rows.d
+        cdef double total = 0.0
+        cdef double products[6]
+        cdef Flight flight
+        cdef Py_ssize_t count, first, size, j
+        cdef const Py_ssize_t* at
+        flight.bias, flight.sum_bias = w[d] if self.intercept else 0.0, 0.0
+        while True:
+            count = self.take(order, RUN)
+            if count == 0:
+                break
+            self.aim(self.at, count)
+            for first in range(0, count, 4):
+                size = min(4, count - first)
+                at = &self.at[first]
+                self.rows.meet(at, size, w, &self.f[first], products)
+                self.fly(first, size, products, steps, mean.wanted, &flight)
+                if mean.wanted:
+                    mean.count += size
+                    for j in range(d):
+                        mean.sum[j] += flight.sum_a * w[j]
+                    self.rows.add(at, size, flight.sum_u, &mean.sum[0])
+                if flight.a != 1.0:
+                    for j in range(d):
+                        w[j] *= flight.a
+                self.rows.add(at, size, flight.u, w)
+            total += self.lose(count)
+        if self.intercept:
+            w[d] = flight.bias
+            mean.sum[d] += flight.sum_bias
+        return total
+
+    cdef void fly(
+        self,
+        Py_ssize_t first,
+        Py_ssize_t size,
+        const double* products,
+        Steps steps,
+        bint wanted,
+        Flight* flight,
+    ) noexcept nogil:
+        """Make the steps of up to four dense rows in hand, but for w.
 
         After k of four steps w_k = a_k w − Σ_{i≤k} u_ik x_i, so the next prediction is
         x_k·w_{k−1} = a x_k·w − Σ_i u_i x_i·x_k. All products with w and of the rows
         with one another are there before the first step, and w is read and written
         once for four steps that would have waited for each other.
         """
-        cdef Py_ssize_t d = self.rows.d
         cdef double alpha = self.penalty.l2
-        cdef double total = 0.0
         cdef double one = 1.0 if self.intercept else 0.0
-        cdef double bias = w[d] if self.intercept else 0.0
-        cdef double sum_bias = 0.0
-        cdef double products[6]
-        cdef double u[4]
-        cdef double sum_u[4]
-        cdef double* f = &self.f[0]
-        cdef double a, sum_a, eta, prediction, slope, newest
-        cdef Py_ssize_t count, first, size, k, i, j, m
-        cdef const Py_ssize_t* at
-        while True:
-            count = self.take(order, RUN)
-            if count == 0:
-                break
-            for first in range(0, count, 4):
-                size = min(4, count - first)
-                at = &self.at[first]
-                self.aim(at, size)
-                self.rows.meet(at, size, w, f, products)
-                a, sum_a, newest, m = 1.0, 0.0, 0.0, 0
-                for k in range(size):
-                    # What waits for the step before comes last.
-                    prediction = a * f[k] + bias
-                    for i in range(k - 1):
-                        prediction += u[i] * products[m]
-                        m += 1
-                    if k > 0:
-                        prediction += newest * (products[m] + one)
-                        bias += newest * one
-                        m += 1
-                    f[k] = prediction
-                    slope = self.loss.derivative(self.t[k], prediction)
-                    if self.weighted:
-                        slope *= self.u[k]
-                    eta = steps.next(1)
-                    if alpha != 0.0:
-                        a *= 1.0 - eta * alpha
-                        for i in range(k):
-                            u[i] *= 1.0 - eta * alpha
-                    newest = u[k] = -eta * slope
-                    if mean.wanted:
-                        sum_u[k] = 0.0
-                        sum_a += a
-                        for i in range(k + 1):
-                            sum_u[i] += u[i]
-                        sum_bias += bias + newest * one
+        cdef double* f = &self.f[first]
+        cdef double* u = flight.u
+        cdef double* sum_u = flight.sum_u
+        cdef double a = 1.0, sum_a = 0.0, newest = 0.0
+        cdef double bias = flight.bias
+        cdef double eta, prediction, slope
+        cdef Py_ssize_t m = 0
+        cdef Py_ssize_t k, i
+        for k in range(size):
+            # What waits for the step before comes last.
+            prediction = a * f[k] + bias
+            for i in range(k - 1):
+                prediction += u[i] * products[m]
+                m += 1
+            if k > 0:
+                prediction += newest * (products[m] + one)
                 bias += newest * one
-                total += self.lose(size)
-                if mean.wanted:
-                    mean.count += size
-                    for j in range(d):
-                        mean.sum[j] += sum_a * w[j]
-                    self.rows.add(at, size, sum_u, &mean.sum[0])
-                if a != 1.0:
-                    for j in range(d):
-                        w[j] *= a
-                self.rows.add(at, size, u, w)
-        if self.intercept:
-            w[d] = bias
-            mean.sum[d] += sum_bias
-        return total
+                m += 1
+            f[k] = prediction
+            slope = self.loss.derivative(self.t[first + k], prediction)
+            if self.weighted:
+                slope *= self.u[first + k]
+            eta = steps.next(1)
+            if alpha != 0.0:
+                a *= 1.0 - eta * alpha
+                for i in range(k):
+                    u[i] *= 1.0 - eta * alpha
+            newest = u[k] = -eta * slope
+            if wanted:
+                sum_u[k] = 0.0
+                sum_a += a
+                for i in range(k + 1):
+                    sum_u[i] += u[i]
+                flight.sum_bias += bias + newest * one
+        flight.a, flight.sum_a, flight.bias = a, sum_a, bias + newest * one
 
     cdef double dense_prox(
         self, double* w, Order order, Steps steps, Mean mean

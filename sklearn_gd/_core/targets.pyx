@@ -11,7 +11,7 @@ from libc.math cimport fabs
 
 import numpy as np
 
-from sklearn_gd._core.epoch cimport LAZY, RUN, Mean, Problem, Steps
+from sklearn_gd._core.epoch cimport LAZY, RUN, Flight, Mean, Problem, Steps
 from sklearn_gd._core.order cimport Order
 from sklearn_gd._core.rules cimport Descent
 
@@ -77,23 +77,65 @@ cdef class Targets:
         """Sum the losses, and their gradients to G, whose last row is the intercept's.
         """
         cdef Py_ssize_t K = self.K, first = 0
-        cdef Py_ssize_t count, k, t
+        cdef Py_ssize_t count, t
         cdef PyObject* p
         while first < self.first.n:
             count = self.first.pass_on(first, self.first.n)
             self.first.rows.dot_lanes(self.first.at, count, W, K, &self.F[0, 0])
             for t in range(self.k):
                 p = <PyObject*>self.problems_at[t]
-                for k in range(count):
-                    (<Problem>p).f[k] = self.F[k, t] + W[self.d * K + t]
                 (<Problem>p).aim(self.first.at, count)
-                totals[t] += (<Problem>p).lose(count)
-                for k in range(count):
-                    self.C[k, t] = (<Problem>p).c[k]
-                    G[self.d * K + t] += (<Problem>p).c[k]
+                totals[t] += self.lose(t, 0, count, 1.0, W[self.d * K + t])
+                G[self.d * K + t] += self.put(
+                    t, count, &(<Problem>p).c[0], 1.0, &self.C[0, 0]
+                )
             self.first.rows.add_lanes(self.first.at, count, &self.C[0, 0], K, G)
             first += count
         return 0
+
+    cdef double lose(
+        self, Py_ssize_t t, Py_ssize_t first, Py_ssize_t size, double a, double bias
+    ) noexcept nogil:
+        """Return the sum of the losses of target t on these of the rows in hand, whose
+        predictions are a F + bias, and write their derivatives to its c."""
+        cdef PyObject* p = <PyObject*>self.problems_at[t]
+        cdef double* f = &(<Problem>p).f[first]
+        self.take(t, size, a, bias, f)
+        return (<Problem>p).loss.rows(
+            size,
+            &(<Problem>p).t[first],
+            f,
+            &(<Problem>p).u[first] if self.first.weighted else NULL,
+            &(<Problem>p).c[0],
+        )
+
+    cdef void take(
+        self, Py_ssize_t t, Py_ssize_t size, double a, double bias, double* f
+    ) noexcept nogil:
+        """f ← a F + bias in lane t."""
+        cdef Py_ssize_t K = self.K
+        cdef const double* lane = &self.F[0, t]
+        cdef Py_ssize_t k
+        for k in range(size):
+            f[k] = a * lane[k * K] + bias
+
+    cdef double put(
+        self,
+        Py_ssize_t t,
+        Py_ssize_t size,
+        const double* c,
+        double scale,
+        double* lanes,
+    ) noexcept nogil:
+        """Make lane t of these lanes scale c; return the sum of that."""
+        cdef Py_ssize_t K = self.K
+        cdef double* lane = lanes + t
+        cdef double total = 0.0
+        cdef Py_ssize_t k
+        for k in range(size):
+            lane[k * K] = scale * c[k]
+            total += scale * c[k]
+        return total
 
     cdef side_by_side(self, points):
         """Return W, the last row of which is the intercepts, or 0."""
@@ -106,12 +148,10 @@ cdef class Targets:
     def share_epochs(self, rules, Py_ssize_t batch):
         """Return whether ``epoch`` can be one pass, and is faster so.
 
-        That is plain descent, but not by single dense rows: one target alone has four
-        of them in flight.
+        That is plain descent.
         """
         plain = all(type(rule) is Descent for rule in rules)
-        fast = self.first.rows.sparse or batch > 1
-        return plain and fast and self.first.penalty.is_smooth and batch <= LAZY
+        return plain and self.first.penalty.is_smooth and batch <= LAZY
 
     def epoch(self, points, Order order, Py_ssize_t batch, list steps, list means):
         """Visit the rows in this order with plain descent, and move each w.
@@ -128,7 +168,10 @@ cdef class Targets:
         self.lag = np.zeros((self.d if self.wanted else 1, self.K))
         self.a, self.sum_a = np.ones(self.K), np.zeros(self.K)
         with nogil:
-            self.visit(order, batch, &totals[0])
+            if batch == 1 and not self.first.rows.sparse:
+                self.visit_fours(order, &totals[0])
+            else:
+                self.visit(order, batch, &totals[0])
             for t in range(self.k):
                 self.unscale(t)
         for t, w in enumerate(points):
@@ -145,18 +188,14 @@ cdef class Targets:
             count = self.first.take(order, max(1, RUN // batch) * batch)
             if count == 0:
                 return 0
-            for t in range(self.k):
-                (<Problem><PyObject*>self.problems_at[t]).aim(self.first.at, count)
-                (<Problem><PyObject*>self.problems_at[t]).ask_targets(
-                    self.first.ahead.far, self.first.ahead.far_count
-                )
+            self.aim(count)
             first = 0
             while first < count:
                 size = min(batch, count - first)
                 at = self.first.at + first
                 self.first.rows.dot_lanes(at, size, &self.V[0, 0], K, &self.F[0, 0])
                 for t in range(self.k):
-                    self.descend(t, first, size)
+                    totals[t] += self.descend(t, first, size)
                 self.first.rows.add_lanes(at, size, &self.C[0, 0], K, &self.V[0, 0])
                 if self.wanted:
                     for t in range(self.k):
@@ -167,42 +206,118 @@ cdef class Targets:
                 for t in range(self.k):
                     self.sum_a[t] += self.a[t]
                 first += size
+
+    cdef int visit_fours(self, Order order, double* totals) except -1 nogil:
+        """``visit`` with single dense rows, four in flight, as in ``Problem.fly``."""
+        cdef Py_ssize_t K = self.K, d = self.d
+        cdef double* V = &self.V[0, 0]
+        cdef double* C = &self.C[0, 0]
+        cdef double* F = &self.F[0, 0]
+        cdef double products[6]
+        cdef double unused[4]
+        cdef Py_ssize_t count, first, size, t
+        cdef const Py_ssize_t* at
+        while True:
+            count = self.first.take(order, RUN)
+            if count == 0:
+                break
+            self.aim(count)
+            for first in range(0, count, 4):
+                size = min(4, count - first)
+                at = self.first.at + first
+                self.first.rows.dot_lanes(at, size, V, K, F)
+                self.first.rows.meet(at, size, V, unused, products)
+                for t in range(self.k):
+                    self.fly(t, first, size, products)
+                if self.wanted:
+                    self.add_scaled(&self.sum_a[0], V, &self.lag[0, 0])
+                    self.first.rows.add_lanes(at, size, F, K, &self.lag[0, 0])
+                if self.first.penalty.l2 != 0.0:
+                    self.add_scaled(&self.a[0], V, V)
+                self.first.rows.add_lanes(at, size, C, K, V)
             for t in range(self.k):
                 totals[t] += (<Problem><PyObject*>self.problems_at[t]).lose(count)
+        for t in range(self.k):
+            self.a[t], self.sum_a[t] = 1.0, 0.0
+        return 0
 
-    cdef void descend(
+    cdef void fly(
+        self,
+        Py_ssize_t t,
+        Py_ssize_t first,
+        Py_ssize_t size,
+        const double* products,
+    ) noexcept nogil:
+        """Make C the steps of lane t on these rows, and move its intercept. What the
+        sum of the iterates lacks goes to sum_a and F, as the intercept's to the mean.
+        """
+        cdef PyObject* p = <PyObject*>self.problems_at[t]
+        cdef PyObject* steps = <PyObject*>self.steps[t]
+        cdef PyObject* mean = <PyObject*>self.means[t]
+        cdef double* bias = &self.V[self.d, t]
+        cdef Flight flight
+        self.take(t, size, 1.0, 0.0, &(<Problem>p).f[first])
+        flight.bias, flight.sum_bias = bias[0], 0.0
+        (<Problem>p).fly(first, size, products, <Steps>steps, self.wanted, &flight)
+        bias[0] = flight.bias
+        self.put(t, size, flight.u, 1.0, &self.C[0, 0])
+        # What is added to V is a − 1 times itself.
+        self.a[t] = flight.a - 1.0
+        if self.wanted:
+            self.sum_a[t] = -flight.sum_a
+            self.put(t, size, flight.sum_u, -1.0, &self.F[0, 0])
+            (<Mean>mean).count = (<Mean>mean).count + size
+            if self.first.intercept:
+                (<Mean>mean).sum[self.d] = (<Mean>mean).sum[self.d] + flight.sum_bias
+
+    cdef void add_scaled(
+        self, const double* a, const double* V, double* W
+    ) noexcept nogil:
+        """w_t ← w_t + a_t v_t in each lane."""
+        cdef Py_ssize_t j, t
+        for j in range(self.d):
+            for t in range(self.k):
+                W[j * self.K + t] += a[t] * V[j * self.K + t]
+
+    cdef void aim(self, Py_ssize_t count) noexcept nogil:
+        """Get the targets of the rows in hand, and ask for those of rows to come."""
+        cdef PyObject* p
+        cdef Py_ssize_t t
+        for t in range(self.k):
+            p = <PyObject*>self.problems_at[t]
+            (<Problem>p).aim(self.first.at, count)
+            (<Problem>p).ask_targets(
+                self.first.ahead.far, self.first.ahead.far_count
+            )
+
+    cdef double descend(
         self, Py_ssize_t t, Py_ssize_t first, Py_ssize_t size
     ) noexcept nogil:
-        """Make C the step of lane t on these rows, and move its intercept.
+        """Make C the step of lane t on these rows, and move its intercept. Returns the
+        sum of their losses.
 
         w = a v, as in ``Problem.sparse_descent``, where the identities stand.
         """
         cdef PyObject* p = <PyObject*>self.problems_at[t]
         cdef PyObject* steps = <PyObject*>self.steps[t]
-        cdef double* f = &(<Problem>p).f[first]
-        cdef const double* y = &(<Problem>p).t[first]
-        cdef const double* u = &(<Problem>p).u[first]
         cdef double* bias = &self.V[self.d, t]
-        cdef double a = self.a[t], b = bias[0]
-        cdef double c, eta, scale
-        cdef Py_ssize_t k
-        for k in range(size):
-            f[k] = a * self.F[k, t] + b
-        eta = (<Steps>steps).next(size)
+        cdef double total = self.lose(t, first, size, self.a[t], bias[0])
+        cdef double eta = (<Steps>steps).next(size)
+        cdef double moved
         if self.first.penalty.l2 != 0.0:
             self.a[t] *= 1.0 - eta * self.first.penalty.l2
             if fabs(self.a[t]) < 1e-3 or fabs(self.a[t]) > 1e3:
                 self.unscale(t)
-            a = self.a[t]
-        scale = -eta / size
-        for k in range(size):
-            c = scale * (<Problem>p).loss.derivative(y[k], f[k])
-            if self.first.weighted:
-                c *= u[k]
-            b += c
-            self.C[k, t] = c if a == 1.0 else c / a
+        moved = self.put(
+            t,
+            size,
+            &(<Problem>p).c[0],
+            -eta / (size * self.a[t]),
+            &self.C[0, 0],
+        )
         if self.first.intercept:
-            bias[0] = b
+            bias[0] += self.a[t] * moved
+        return total
 
     cdef void book(self, Py_ssize_t t, Py_ssize_t size) noexcept nogil:
         """Make C what the sum of the iterates of lane t lacks by this step."""
