@@ -40,13 +40,10 @@ cdef class Mean:
     cdef void add(self, const double* w) noexcept nogil
 
 
-# What up to four steps make of w: a w + Σ_k u_k x_k; of the sum of their iterates:
-# sum_a w + Σ_k sum_u_k x_k; and of the intercept and its sum.
+# What up to four steps make of w, a w + Σ_k u_k x_k, and of the sum of their iterates,
+# sum_a w + Σ_k sum_u_k x_k; and the intercept.
 cdef struct Flight:
-    double a, sum_a
-    double bias, sum_bias
-    double u[4]
-    double sum_u[4]
+    double a, sum_a, bias
 
 
 @cython.final
@@ -107,9 +104,13 @@ cdef class Problem:
         self,
         Py_ssize_t first,
         Py_ssize_t size,
+        const double* z,
+        Py_ssize_t K,
         const double* products,
         Steps steps,
-        bint wanted,
+        Mean mean,
+        double* u,
+        double* sum_u,
         Flight* flight,
     ) noexcept nogil
     cdef double dense_prox(

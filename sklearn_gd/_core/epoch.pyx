@@ -178,9 +178,16 @@ cdef class Problem:
         """Get the targets and weights of these rows."""
         cdef double* t = &self.t[0]
         cdef double* u = &self.u[0]
+        cdef double offset = self.offset
+        cdef const double* y
         cdef Py_ssize_t k
-        for k in range(count):
-            t[k] = self.y[at[k]] - self.offset if self.targeted else 0.0
+        if self.targeted:
+            y = &self.y[0]
+            for k in range(count):
+                t[k] = y[at[k]] - offset
+        else:
+            for k in range(count):
+                t[k] = 0.0
         if self.weighted:
             for k in range(count):
                 u[k] = self.s[at[k]] / self.unit
@@ -434,10 +441,13 @@ cdef class Problem:
         cdef Py_ssize_t d = self.rows.d
         cdef double total = 0.0
         cdef double products[6]
+        cdef double z[4]
+        cdef double u[4]
+        cdef double sum_u[4]
         cdef Flight flight
         cdef Py_ssize_t count, first, size, j
         cdef const Py_ssize_t* at
-        flight.bias, flight.sum_bias = w[d] if self.intercept else 0.0, 0.0
+        flight.bias = w[d] if self.intercept else 0.0
         while True:
             count = self.take(order, RUN)
             if count == 0:
@@ -446,76 +456,81 @@ cdef class Problem:
             for first in range(0, count, 4):
                 size = min(4, count - first)
                 at = &self.at[first]
-                self.rows.meet(at, size, w, &self.f[first], products)
-                self.fly(first, size, products, steps, mean.wanted, &flight)
+                self.rows.meet(at, size, w, z, products)
+                self.fly(first, size, z, 1, products, steps, mean, u, sum_u, &flight)
                 if mean.wanted:
-                    mean.count += size
                     for j in range(d):
                         mean.sum[j] += flight.sum_a * w[j]
-                    self.rows.add(at, size, flight.sum_u, &mean.sum[0])
+                    self.rows.add(at, size, sum_u, &mean.sum[0])
                 if flight.a != 1.0:
                     for j in range(d):
                         w[j] *= flight.a
-                self.rows.add(at, size, flight.u, w)
+                self.rows.add(at, size, u, w)
             total += self.lose(count)
         if self.intercept:
             w[d] = flight.bias
-            mean.sum[d] += flight.sum_bias
         return total
 
     cdef void fly(
         self,
         Py_ssize_t first,
         Py_ssize_t size,
+        const double* z,
+        Py_ssize_t K,
         const double* products,
         Steps steps,
-        bint wanted,
+        Mean mean,
+        double* u,
+        double* sum_u,
         Flight* flight,
     ) noexcept nogil:
         """Make the steps of up to four dense rows in hand, but for w.
 
         After k of four steps w_k = a_k w − Σ_{i≤k} u_ik x_i, so the next prediction is
-        x_k·w_{k−1} = a x_k·w − Σ_i u_i x_i·x_k. All products with w and of the rows
-        with one another are there before the first step, and w is read and written
-        once for four steps that would have waited for each other.
+        x_k·w_{k−1} = a x_k·w − Σ_i u_i x_i·x_k. All products with w (every K-th of z)
+        and of the rows with one another are there before the first step, and w is read
+        and written once for four steps that would have waited for each other. The u_i,
+        and those of the sum of the w_k, are every K-th of u and of sum_u.
         """
         cdef double alpha = self.penalty.l2
         cdef double one = 1.0 if self.intercept else 0.0
-        cdef double* f = &self.f[first]
-        cdef double* u = flight.u
-        cdef double* sum_u = flight.sum_u
         cdef double a = 1.0, sum_a = 0.0, newest = 0.0
         cdef double bias = flight.bias
-        cdef double eta, prediction, slope
+        cdef double sum_bias = 0.0
+        cdef double eta, f, slope
         cdef Py_ssize_t m = 0
         cdef Py_ssize_t k, i
         for k in range(size):
             # What waits for the step before comes last.
-            prediction = a * f[k] + bias
+            f = a * z[k * K] + bias
             for i in range(k - 1):
-                prediction += u[i] * products[m]
+                f += u[i * K] * products[m]
                 m += 1
             if k > 0:
-                prediction += newest * (products[m] + one)
+                f += newest * (products[m] + one)
                 bias += newest * one
                 m += 1
-            f[k] = prediction
-            slope = self.loss.derivative(self.t[first + k], prediction)
+            self.f[first + k] = f
+            slope = self.loss.derivative(self.t[first + k], f)
             if self.weighted:
                 slope *= self.u[first + k]
             eta = steps.next(1)
             if alpha != 0.0:
                 a *= 1.0 - eta * alpha
                 for i in range(k):
-                    u[i] *= 1.0 - eta * alpha
-            newest = u[k] = -eta * slope
-            if wanted:
-                sum_u[k] = 0.0
+                    u[i * K] *= 1.0 - eta * alpha
+            newest = u[k * K] = -eta * slope
+            if mean.wanted:
+                sum_u[k * K] = 0.0
                 sum_a += a
                 for i in range(k + 1):
-                    sum_u[i] += u[i]
-                flight.sum_bias += bias + newest * one
+                    sum_u[i * K] += u[i * K]
+                sum_bias += bias + newest * one
         flight.a, flight.sum_a, flight.bias = a, sum_a, bias + newest * one
+        if mean.wanted:
+            mean.count += size
+            if self.intercept:
+                mean.sum[self.rows.d] += sum_bias
 
     cdef double dense_prox(
         self, double* w, Order order, Steps steps, Mean mean

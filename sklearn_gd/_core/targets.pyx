@@ -6,6 +6,7 @@ Each target is a Problem of its own. Their weights lie side by side, in *lanes*,
 a value of X that is in a register meets all of them (``lanes.h``).
 """
 
+cimport cython
 from cpython.ref cimport PyObject
 from libc.math cimport fabs
 
@@ -20,6 +21,7 @@ cdef extern from "lanes.h":
         LANES
 
 
+@cython.final
 cdef class Targets:
     """Problems that differ in y and in the loss alone.
 
@@ -35,6 +37,7 @@ cdef class Targets:
     cdef Py_ssize_t[::1] problems_at
     cdef double[:, ::1] F
     cdef double[:, ::1] C
+    cdef double[:, ::1] G
     # Of an epoch: its steps and means, w = a v side by side, and what sums of iterates
     # lack.
     cdef Py_ssize_t[::1] steps
@@ -56,6 +59,7 @@ cdef class Targets:
                 raise ValueError("The problems must have the same rows.")
         self.problems_at = pointers_to(problems)
         self.F, self.C = np.zeros((2, LAZY, self.K))
+        self.G = np.zeros((4, self.K))
 
     def values_and_gradients(self, points):
         """Return [(F(w), ∇F(w))] of each target at its point w, in one pass."""
@@ -86,9 +90,7 @@ cdef class Targets:
                 p = <PyObject*>self.problems_at[t]
                 (<Problem>p).aim(self.first.at, count)
                 totals[t] += self.lose(t, 0, count, 1.0, W[self.d * K + t])
-                G[self.d * K + t] += self.put(
-                    t, count, &(<Problem>p).c[0], 1.0, &self.C[0, 0]
-                )
+                G[self.d * K + t] += self.put(t, count, &(<Problem>p).c[0], 1.0)
             self.first.rows.add_lanes(self.first.at, count, &self.C[0, 0], K, G)
             first += count
         return 0
@@ -100,7 +102,11 @@ cdef class Targets:
         predictions are a F + bias, and write their derivatives to its c."""
         cdef PyObject* p = <PyObject*>self.problems_at[t]
         cdef double* f = &(<Problem>p).f[first]
-        self.take(t, size, a, bias, f)
+        cdef const double* lane = &self.F[0, t]
+        cdef Py_ssize_t K = self.K
+        cdef Py_ssize_t k
+        for k in range(size):
+            f[k] = a * lane[k * K] + bias
         return (<Problem>p).loss.rows(
             size,
             &(<Problem>p).t[first],
@@ -109,27 +115,12 @@ cdef class Targets:
             &(<Problem>p).c[0],
         )
 
-    cdef void take(
-        self, Py_ssize_t t, Py_ssize_t size, double a, double bias, double* f
-    ) noexcept nogil:
-        """f ← a F + bias in lane t."""
-        cdef Py_ssize_t K = self.K
-        cdef const double* lane = &self.F[0, t]
-        cdef Py_ssize_t k
-        for k in range(size):
-            f[k] = a * lane[k * K] + bias
-
     cdef double put(
-        self,
-        Py_ssize_t t,
-        Py_ssize_t size,
-        const double* c,
-        double scale,
-        double* lanes,
+        self, Py_ssize_t t, Py_ssize_t size, const double* c, double scale
     ) noexcept nogil:
-        """Make lane t of these lanes scale c; return the sum of that."""
+        """C ← scale c in lane t; return the sum of that."""
         cdef Py_ssize_t K = self.K
-        cdef double* lane = lanes + t
+        cdef double* lane = &self.C[0, t]
         cdef double total = 0.0
         cdef Py_ssize_t k
         for k in range(size):
@@ -209,7 +200,7 @@ cdef class Targets:
 
     cdef int visit_fours(self, Order order, double* totals) except -1 nogil:
         """``visit`` with single dense rows, four in flight, as in ``Problem.fly``."""
-        cdef Py_ssize_t K = self.K, d = self.d
+        cdef Py_ssize_t K = self.K
         cdef double* V = &self.V[0, 0]
         cdef double* C = &self.C[0, 0]
         cdef double* F = &self.F[0, 0]
@@ -231,7 +222,7 @@ cdef class Targets:
                     self.fly(t, first, size, products)
                 if self.wanted:
                     self.add_scaled(&self.sum_a[0], V, &self.lag[0, 0])
-                    self.first.rows.add_lanes(at, size, F, K, &self.lag[0, 0])
+                    self.first.rows.add_lanes(at, size, &self.G[0, 0], K, &self.lag[0, 0])
                 if self.first.penalty.l2 != 0.0:
                     self.add_scaled(&self.a[0], V, V)
                 self.first.rows.add_lanes(at, size, C, K, V)
@@ -248,27 +239,29 @@ cdef class Targets:
         Py_ssize_t size,
         const double* products,
     ) noexcept nogil:
-        """Make C the steps of lane t on these rows, and move its intercept. What the
-        sum of the iterates lacks goes to sum_a and F, as the intercept's to the mean.
+        """Make C the steps of lane t on these rows, G what the sum of the iterates gets
+        of them, a and sum_a what is to be added of w itself; and move the intercept.
         """
         cdef PyObject* p = <PyObject*>self.problems_at[t]
         cdef PyObject* steps = <PyObject*>self.steps[t]
         cdef PyObject* mean = <PyObject*>self.means[t]
         cdef double* bias = &self.V[self.d, t]
         cdef Flight flight
-        self.take(t, size, 1.0, 0.0, &(<Problem>p).f[first])
-        flight.bias, flight.sum_bias = bias[0], 0.0
-        (<Problem>p).fly(first, size, products, <Steps>steps, self.wanted, &flight)
+        flight.bias = bias[0]
+        (<Problem>p).fly(
+            first,
+            size,
+            &self.F[0, t],
+            self.K,
+            products,
+            <Steps>steps,
+            <Mean>mean,
+            &self.C[0, t],
+            &self.G[0, t],
+            &flight,
+        )
         bias[0] = flight.bias
-        self.put(t, size, flight.u, 1.0, &self.C[0, 0])
-        # What is added to V is a − 1 times itself.
-        self.a[t] = flight.a - 1.0
-        if self.wanted:
-            self.sum_a[t] = -flight.sum_a
-            self.put(t, size, flight.sum_u, -1.0, &self.F[0, 0])
-            (<Mean>mean).count = (<Mean>mean).count + size
-            if self.first.intercept:
-                (<Mean>mean).sum[self.d] = (<Mean>mean).sum[self.d] + flight.sum_bias
+        self.a[t], self.sum_a[t] = flight.a - 1.0, flight.sum_a
 
     cdef void add_scaled(
         self, const double* a, const double* V, double* W
@@ -308,13 +301,7 @@ cdef class Targets:
             self.a[t] *= 1.0 - eta * self.first.penalty.l2
             if fabs(self.a[t]) < 1e-3 or fabs(self.a[t]) > 1e3:
                 self.unscale(t)
-        moved = self.put(
-            t,
-            size,
-            &(<Problem>p).c[0],
-            -eta / (size * self.a[t]),
-            &self.C[0, 0],
-        )
+        moved = self.put(t, size, &(<Problem>p).c[0], -eta / (size * self.a[t]))
         if self.first.intercept:
             bias[0] += self.a[t] * moved
         return total
@@ -327,7 +314,7 @@ cdef class Targets:
         if self.first.intercept:
             (<Mean>mean).sum[self.d] = (<Mean>mean).sum[self.d] + self.V[self.d, t]
         for k in range(size):
-            self.C[k, t] *= self.sum_a[t]
+            self.C[k, t] *= -self.sum_a[t]
 
     cdef void unscale(self, Py_ssize_t t) noexcept nogil:
         """Go back from v to w = a v in lane t, and book the sum of its iterates."""
@@ -338,7 +325,7 @@ cdef class Targets:
                 (<Mean>mean).sum[j] = (
                     (<Mean>mean).sum[j]
                     + self.sum_a[t] * self.V[j, t]
-                    - self.lag[j, t]
+                    + self.lag[j, t]
                 )
                 self.lag[j, t] = 0.0
             self.V[j, t] *= self.a[t]
