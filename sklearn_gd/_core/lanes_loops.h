@@ -89,37 +89,59 @@ ISA static void NAME(add_lanes)(
         }
 }
 
+/* A line of the cache holds two registers of targets, which both are used while it is
+   near. */
 #define CSR_LANES(INDEX, SUFFIX) \
+ISA static INLINE void NAME(csr_dot_block_##SUFFIX)( \
+    const VALUE *x, const INDEX *at, ptrdiff_t size, const double *W, ptrdiff_t K, \
+    double *F, const ptrdiff_t groups) \
+{ \
+    lanes_t even[2] = {{0}}, odd[2] = {{0}}; \
+    ptrdiff_t k = 0; \
+    for (; k + 2 <= size; k += 2) \
+        for (ptrdiff_t g = 0; g < groups; g++) { \
+            even[g] += (double)x[k] * ((const lanes_t *)(W + at[k] * K))[g]; \
+            odd[g] += (double)x[k + 1] * ((const lanes_t *)(W + at[k + 1] * K))[g]; \
+        } \
+    for (ptrdiff_t g = 0; g < groups; g++) { \
+        if (k < size) \
+            even[g] += (double)x[k] * ((const lanes_t *)(W + at[k] * K))[g]; \
+        ((lanes_t *)F)[g] = even[g] + odd[g]; \
+    } \
+} \
+\
+ISA static INLINE void NAME(csr_add_block_##SUFFIX)( \
+    const VALUE *x, const INDEX *at, ptrdiff_t size, const double *C, ptrdiff_t K, \
+    double *W, const ptrdiff_t groups) \
+{ \
+    lanes_t c[2]; \
+    for (ptrdiff_t g = 0; g < groups; g++) \
+        c[g] = ((const lanes_t *)C)[g]; \
+    for (ptrdiff_t k = 0; k < size; k++) \
+        for (ptrdiff_t g = 0; g < groups; g++) \
+            ((lanes_t *)(W + at[k] * K))[g] += (double)x[k] * c[g]; \
+} \
+\
 ISA static void NAME(csr_dot_lanes_##SUFFIX)( \
     const void *values, const void *columns, ptrdiff_t size, const double *W, \
     ptrdiff_t K, double *F) \
 { \
-    const VALUE *x = values; \
-    const INDEX *at = columns; \
-    for (ptrdiff_t t = 0; t < K; t += WIDTH) { \
-        lanes_t even = {0}, odd = {0}; \
-        ptrdiff_t k = 0; \
-        for (; k + 2 <= size; k += 2) { \
-            even += (double)x[k] * *(const lanes_t *)(W + at[k] * K + t); \
-            odd += (double)x[k + 1] * *(const lanes_t *)(W + at[k + 1] * K + t); \
-        } \
-        if (k < size) \
-            even += (double)x[k] * *(const lanes_t *)(W + at[k] * K + t); \
-        *(lanes_t *)(F + t) = even + odd; \
-    } \
+    ptrdiff_t t = 0; \
+    for (; t + 2 * WIDTH <= K; t += 2 * WIDTH) \
+        NAME(csr_dot_block_##SUFFIX)(values, columns, size, W + t, K, F + t, 2); \
+    if (t < K) \
+        NAME(csr_dot_block_##SUFFIX)(values, columns, size, W + t, K, F + t, 1); \
 } \
 \
 ISA static void NAME(csr_add_lanes_##SUFFIX)( \
     const void *values, const void *columns, ptrdiff_t size, const double *C, \
     ptrdiff_t K, double *W) \
 { \
-    const VALUE *x = values; \
-    const INDEX *at = columns; \
-    for (ptrdiff_t t = 0; t < K; t += WIDTH) { \
-        lanes_t c = *(const lanes_t *)(C + t); \
-        for (ptrdiff_t k = 0; k < size; k++) \
-            *(lanes_t *)(W + at[k] * K + t) += (double)x[k] * c; \
-    } \
+    ptrdiff_t t = 0; \
+    for (; t + 2 * WIDTH <= K; t += 2 * WIDTH) \
+        NAME(csr_add_block_##SUFFIX)(values, columns, size, C + t, K, W + t, 2); \
+    if (t < K) \
+        NAME(csr_add_block_##SUFFIX)(values, columns, size, C + t, K, W + t, 1); \
 }
 
 CSR_LANES(int, 32)

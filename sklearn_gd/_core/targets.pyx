@@ -20,6 +20,9 @@ cdef extern from "lanes.h":
     enum:
         LANES
 
+cdef enum:
+    LINE = 64
+
 
 @cython.final
 cdef class Targets:
@@ -58,13 +61,13 @@ cdef class Targets:
             if (<Problem?>problem).rows is not self.first.rows:
                 raise ValueError("The problems must have the same rows.")
         self.problems_at = pointers_to(problems)
-        self.F, self.C = np.zeros((2, LAZY, self.K))
-        self.G = np.zeros((4, self.K))
+        self.F, self.C = lanes(LAZY, self.K), lanes(LAZY, self.K)
+        self.G = lanes(4, self.K)
 
     def values_and_gradients(self, points):
         """Return [(F(w), ∇F(w))] of each target at its point w, in one pass."""
         cdef double[:, ::1] W = self.side_by_side(points)
-        cdef double[:, ::1] G = np.zeros((self.d + 1, self.K))
+        cdef double[:, ::1] G = lanes(self.d + 1, self.K)
         cdef double[::1] totals = np.zeros(self.k)
         with nogil:
             self.sum_rows(&W[0, 0], &G[0, 0], &totals[0])
@@ -130,7 +133,7 @@ cdef class Targets:
 
     cdef side_by_side(self, points):
         """Return W, the last row of which is the intercepts, or 0."""
-        W = np.zeros((self.d + 1, self.K))
+        W = lanes(self.d + 1, self.K)
         for t, w in enumerate(points):
             (<Problem>self.problems[t]).check(w)
             W[: len(w), t] = w
@@ -156,7 +159,7 @@ cdef class Targets:
         self.V = self.side_by_side(points)
         self.steps, self.means = pointers_to(steps), pointers_to(means)
         self.wanted = (<Mean>means[0]).wanted
-        self.lag = np.zeros((self.d if self.wanted else 1, self.K))
+        self.lag = lanes(self.d if self.wanted else 1, self.K)
         self.a, self.sum_a = np.ones(self.K), np.zeros(self.K)
         with nogil:
             if batch == 1 and not self.first.rows.sparse:
@@ -204,6 +207,7 @@ cdef class Targets:
         cdef double* V = &self.V[0, 0]
         cdef double* C = &self.C[0, 0]
         cdef double* F = &self.F[0, 0]
+        cdef double* G = &self.G[0, 0]
         cdef double products[6]
         cdef double unused[4]
         cdef Py_ssize_t count, first, size, t
@@ -222,7 +226,7 @@ cdef class Targets:
                     self.fly(t, first, size, products)
                 if self.wanted:
                     self.add_scaled(&self.sum_a[0], V, &self.lag[0, 0])
-                    self.first.rows.add_lanes(at, size, &self.G[0, 0], K, &self.lag[0, 0])
+                    self.first.rows.add_lanes(at, size, G, K, &self.lag[0, 0])
                 if self.first.penalty.l2 != 0.0:
                     self.add_scaled(&self.a[0], V, V)
                 self.first.rows.add_lanes(at, size, C, K, V)
@@ -339,3 +343,11 @@ def pointers_to(objects):
     for t in range(len(objects)):
         at[t] = <Py_ssize_t><PyObject*>objects[t]
     return at
+
+
+def lanes(Py_ssize_t n, Py_ssize_t K):
+    """Return zeros of shape (n, K) that begin a line of the cache: then 8 lanes are one
+    line, not parts of two."""
+    room = np.zeros(n * K + LINE // 8 - 1)
+    skip = -room.ctypes.data % LINE // 8
+    return room[skip : skip + n * K].reshape(n, K)
