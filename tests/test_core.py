@@ -150,6 +150,36 @@ def test_sparse_descent_is_plain_descent(kind, alpha, eta, batch, intercept, ave
         assert_allclose(b, a, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("kind", [kind for kind in ROWS if "dense" not in kind])
+@pytest.mark.parametrize("name", ["l1", "elasticnet", None])
+@pytest.mark.parametrize("positive", [True, False])
+@pytest.mark.parametrize(("eta", "power"), [(0.02, 0.25), (3.0, 0.0)])
+@pytest.mark.parametrize("batch", [1, 7])
+@pytest.mark.parametrize("average", [True, False])
+def test_sparse_proxes_are_plain_proxes(
+    kind, name, positive, eta, power, batch, average
+):
+    # So many steps that all debts are paid on the way; eta = 3 makes 1 - eta l2 < 0.
+    rng = np.random.default_rng(3)
+    X = np.round(8 * rng.normal(size=(40, 6))) / 8 * (rng.random((40, 6)) < 0.2)
+    X[:, 0], X[:, 5] = 0.0, 0.0
+    X[[2, 30], 0] = 1.0
+    X /= 4.0
+    y, s = rng.normal(size=40), rng.uniform(0.5, 2.0, 40)
+    penalty = make_penalty(name, 0.6, positive=positive)
+    order = rng.integers(40, size=1100 * batch)
+    results = []
+    for one in ("dense64", kind):
+        rule, w, mean = Descent(6), np.linspace(-0.5, 0.6, 6), Mean(6, average)
+        rule.end_with_prox(penalty, 6)
+        p = Problem(ROWS[one](X), y, LOSSES["huber"](1.0), penalty, False, s=s)
+        steps = Steps(eta, power)
+        total = p.epoch(rule, w, visiting(*order), batch, steps, mean)
+        results.append((total, w, mean.w, w == 0.0))
+    for a, b in zip(*results, strict=True):
+        assert_allclose(b, a, rtol=1e-9, atol=1e-12)
+
+
 @pytest.mark.parametrize("rule", [Momentum, AdaGrad, RMSprop])
 @pytest.mark.parametrize("kind", [kind for kind in ROWS if "dense" not in kind])
 @pytest.mark.parametrize("power", [0.0, 0.25])

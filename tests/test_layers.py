@@ -71,8 +71,9 @@ def test_only_the_estimator_uses_private_parts_of_scikit_learn():
 # loop without rows knows rules and penalties.
 COMPILED = {
     "rules": {"penalties"},
+    "debts": {"penalties", "rows"},
     "touched": {"rows"},
-    "epoch": {"losses", "order", "penalties", "rows", "rules", "touched"},
+    "epoch": {"debts", "losses", "order", "penalties", "rows", "rules", "touched"},
     "targets": {"epoch", "order", "rules"},
     "quadratic": {"penalties", "rules"},
 }

@@ -1,7 +1,9 @@
 /* Products of CSR rows with vectors, for float64 and float32 values and indices of 32
    and 64 bits; sums are float64.
 
-   dot    x·w                      add    g ← g + c x */
+   dot    x·w                      add    g ← g + c x
+   settle   dot, after each w_j of the row has moved nearer to 0 by what the total has
+            grown by since `paid`_j, or by −least if w_j < 0 and that is more */
 
 #include <stddef.h>
 

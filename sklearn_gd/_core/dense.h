@@ -4,7 +4,8 @@
    meet4  dot4, and the six products of the rows among themselves:
           01, 02, 12, 03, 13, 23
    add    g ← g + c x              add4   g ← g + Σ c_k x_k, g read and written once
-   shrink   w ← the prox of a w + c x: nearer to 0 by t, and ≥ 0 unless negative = 1
+   shrink   w ← the prox of a w + c x: nearer to 0 by t, or by −least if it is
+            below 0 and that is more
    norm   Σ_j scale_j x_j²         add_squares   g_j ← g_j + c x_j² */
 
 #include <stddef.h>

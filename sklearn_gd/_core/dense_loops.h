@@ -64,14 +64,14 @@ ISA static void NAME(add4)(const void **x, const double *c, double *g, ptrdiff_t
 /* A value that is no number stays one: comparisons with it are false. */
 ISA static void NAME(shrink)(
     const void *row, double c, double *w, ptrdiff_t d, double a, double t,
-    double negative)
+    double least)
 {
     const VALUE *x = row;
+    double low = -t < least ? -t : least;
     for (ptrdiff_t j = 0; j < d; j++) {
         double v = a * w[j] + c * x[j];
-        double above = v - t <= 0.0 ? 0.0 : v - t;
-        double below = v + t >= 0.0 ? 0.0 : v + t;
-        w[j] = above + negative * below;
+        double part = t < v ? t : v;
+        w[j] = v - (low > part ? low : part);
     }
 }
 

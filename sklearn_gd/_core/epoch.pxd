@@ -1,6 +1,7 @@
 cimport cython
 from libc.math cimport pow
 
+from sklearn_gd._core.debts cimport Debts
 from sklearn_gd._core.losses cimport Loss
 from sklearn_gd._core.order cimport Ahead, Order
 from sklearn_gd._core.penalties cimport Penalty
@@ -117,7 +118,13 @@ cdef class Problem:
         self, double* w, Order order, Steps steps, Mean mean
     ) except? -1 nogil
     cdef double sparse_descent(
-        self, double* w, Order order, Py_ssize_t batch, Steps steps, Mean mean
+        self,
+        Debts debts,
+        double* w,
+        Order order,
+        Py_ssize_t batch,
+        Steps steps,
+        Mean mean,
     ) except? -1 nogil
     cdef double sparse_rule(
         self,
@@ -131,5 +138,11 @@ cdef class Problem:
     ) except? -1 nogil
     cdef double look_at_part(self, Py_ssize_t count, Touched part) noexcept nogil
     cdef void unscale(
-        self, double* w, double a, double* sum_a, double* lag, Mean mean
+        self,
+        Debts debts,
+        double* w,
+        double a,
+        double* sum_a,
+        double* lag,
+        double* sums,
     ) noexcept nogil

@@ -9,10 +9,11 @@ intercept if there is one.
 
 cimport cython
 from cpython.exc cimport PyErr_CheckSignals
-from libc.math cimport INFINITY, fabs
+from libc.math cimport INFINITY
 
 import numpy as np
 
+from sklearn_gd._core.debts cimport Debts
 from sklearn_gd._core.losses cimport Loss
 from sklearn_gd._core.order cimport Order
 from sklearn_gd._core.penalties cimport Penalty
@@ -373,18 +374,18 @@ cdef class Problem:
         cdef double total
         cdef bint smooth = self.penalty.is_smooth
         cdef bint descent = type(rule) is Descent
-        cdef bint plain = descent and smooth
-        # Columns that a row does not have can wait for the prox of plain descent too.
-        cdef bint lazy = rule.lazy if smooth else descent
+        cdef bint sparse = self.rows.sparse and batch <= LAZY
         cdef Touched part = None
+        cdef Debts debts = None
         self.check(w)
         self.check(mean.sum)
         if rule.size != w.shape[0]:
             raise ValueError("The rule was made for another number of coordinates.")
         if order.limit > self.rows.n:
             raise ValueError("order points outside the rows.")
-        lazy = lazy and self.penalty.l2 == 0.0
-        if lazy and self.rows.sparse and batch <= LAZY:
+        if sparse and descent and not smooth:
+            debts = Debts(self.rows, self.penalty, mean.wanted)
+        elif sparse and rule.lazy and smooth and self.penalty.l2 == 0.0:
             part = Touched(self.rows, self.intercept, w)
         with nogil:
             if order.near and order.position == 0 and order.coming_size > 0:
@@ -393,9 +394,9 @@ cdef class Problem:
                 self.rows.prefetch(order.group, order.size)
             if part is not None:
                 total = self.sparse_rule(rule, part, &w[0], order, batch, steps, mean)
-            elif plain and self.rows.sparse and batch <= LAZY:
-                total = self.sparse_descent(&w[0], order, batch, steps, mean)
-            elif plain and not self.rows.sparse and batch == 1:
+            elif sparse and descent:
+                total = self.sparse_descent(debts, &w[0], order, batch, steps, mean)
+            elif descent and smooth and not self.rows.sparse and batch == 1:
                 total = self.dense_descent(&w[0], order, steps, mean)
             elif descent and not self.rows.sparse and batch == 1:
                 total = self.dense_prox(&w[0], order, steps, mean)
@@ -538,7 +539,6 @@ cdef class Problem:
         """Plain descent, one dense row a step, each ending with the penalty's prox,
         which the row's own pass over w makes: v = (1 − η l2) w − η ℓ′ x, w = prox(v).
         """
-        cdef double negative = 0.0 if self.penalty.positive else 1.0
         cdef double bias = w[self.rows.d] if self.intercept else 0.0
         cdef double total = 0.0
         cdef double eta, slope
@@ -561,7 +561,7 @@ cdef class Problem:
                     w,
                     1.0 - eta * self.penalty.l2,
                     eta * self.penalty.l1,
-                    negative,
+                    self.penalty.least,
                 )
                 if self.intercept:
                     bias -= eta * slope
@@ -570,7 +570,13 @@ cdef class Problem:
             total += self.lose(count)
 
     cdef double sparse_descent(
-        self, double* w, Order order, Py_ssize_t batch, Steps steps, Mean mean
+        self,
+        Debts debts,
+        double* w,
+        Order order,
+        Py_ssize_t batch,
+        Steps steps,
+        Mean mean,
     ) except? -1 nogil:
         """Plain descent on CSR rows, touching only the columns that a row has.
 
@@ -579,6 +585,9 @@ cdef class Problem:
         after T steps is A_T v_T − Σ_t A_{t−1} (v_t − v_{t−1}), and the second sum is
         kept in ``lag`` (Bottou 2012, section 5.1; Xu 2011). The intercept, the
         last coordinate, is never scaled, so for it a is 1.
+
+        ``debts`` has the proxes of a penalty that is not smooth, and then the sum of
+        the iterates.
         """
         cdef Py_ssize_t d = self.rows.d
         cdef double alpha = self.penalty.l2
@@ -593,9 +602,13 @@ cdef class Problem:
         cdef double* f
         cdef double* t
         cdef double* c
-        cdef double[::1] lag
-        with gil:
-            lag = np.zeros(d if mean.wanted else 1)
+        cdef double* sums = &mean.sum[0] if mean.wanted else NULL
+        cdef double* lag = NULL
+        cdef double[::1] room
+        if mean.wanted and debts is None:
+            with gil:
+                room = np.zeros(d)
+            lag = &room[0]
         while True:
             count = self.take(order, max(1, RUN // batch) * batch)
             if count == 0:
@@ -608,7 +621,21 @@ cdef class Problem:
                 c = &self.c[first]
                 f = &self.f[first]
                 t = &self.t[first]
-                self.rows.dot(at, size, w, f)
+                if debts is None or debts.steps == 0:
+                    self.rows.dot(at, size, w, f)
+                elif mean.wanted:
+                    debts.pay_by_rows(at, size, w, sums)
+                    self.rows.dot(at, size, w, f)
+                else:
+                    self.rows.settle(
+                        at,
+                        size,
+                        w,
+                        &debts.paid[0],
+                        debts.now.thresholds,
+                        self.penalty.least,
+                        f,
+                    )
                 for k in range(size):
                     f[k] = a * f[k] + bias
                     c[k] = self.loss.derivative(t[k], f[k])
@@ -617,27 +644,32 @@ cdef class Problem:
                 eta = steps.next(size)
                 a *= 1.0 - eta * alpha
                 # The mean is a difference that loses as many digits as a has lost.
-                if fabs(a) < 1e-3 or fabs(a) > 1e3:
-                    self.unscale(w, a, &sum_a, &lag[0], mean)
+                if not 1e-3 < a < 1e3 or (
+                    debts is not None and debts.steps == debts.limit
+                ):
+                    self.unscale(debts, w, a, &sum_a, lag, sums)
                     a = 1.0
                 scale = -eta / (size * a)
                 for k in range(size):
                     c[k] *= scale
                     bias += one * a * c[k]
                 self.rows.add(at, size, c, w)
-                if mean.wanted:
+                if debts is not None:
+                    debts.grow(eta, a)
+                elif mean.wanted:
                     for k in range(size):
                         c[k] *= sum_a
-                    self.rows.add(at, size, c, &lag[0])
+                    self.rows.add(at, size, c, lag)
+                    sum_a += a
+                if mean.wanted:
                     mean.count += 1
                     sum_bias += bias
-                sum_a += a
                 first += size
             total += self.lose(count)
         if self.intercept:
             w[d] = bias
             mean.sum[d] += sum_bias
-        self.unscale(w, a, &sum_a, &lag[0], mean)
+        self.unscale(debts, w, a, &sum_a, lag, sums)
         return total
 
     cdef double sparse_rule(
@@ -709,13 +741,21 @@ cdef class Problem:
         return total
 
     cdef void unscale(
-        self, double* w, double a, double* sum_a, double* lag, Mean mean
+        self,
+        Debts debts,
+        double* w,
+        double a,
+        double* sum_a,
+        double* lag,
+        double* sums,
     ) noexcept nogil:
         """Go back from v to w = a v, and book what the sum of iterates has so far."""
         cdef Py_ssize_t j
+        if debts is not None:
+            debts.pay_all(w, sums)
         for j in range(self.rows.d):
-            if mean.wanted:
-                mean.sum[j] += sum_a[0] * w[j] - lag[j]
+            if lag != NULL:
+                sums[j] += sum_a[0] * w[j] - lag[j]
                 lag[j] = 0.0
             w[j] *= a
         sum_a[0] = 0.0

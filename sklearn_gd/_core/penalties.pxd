@@ -5,6 +5,8 @@ cdef class Penalty:
     cdef readonly double l1
     cdef readonly double l2
     cdef readonly bint positive
+    # −least is what w < 0 may move by to reach 0, where that is more than η l1.
+    cdef readonly double least
     cdef readonly bint is_smooth
     cdef double value(self, const double* w, Py_ssize_t d) noexcept nogil
     cdef void add_gradient(

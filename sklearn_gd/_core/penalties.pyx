@@ -8,6 +8,7 @@ where exact zeros come from (Parikh and Boyd 2014, Proximal Algorithms, §4.2 an
 """
 
 cimport cython
+from libc.float cimport DBL_MAX
 
 import numpy as np
 
@@ -28,6 +29,7 @@ cdef class Penalty:
         self.l1 = l1
         self.l2 = l2
         self.positive = positive
+        self.least = -DBL_MAX if positive else 0.0
         self.is_smooth = l1 == 0.0 and not positive
 
     cdef double value(self, const double* w, Py_ssize_t d) noexcept nogil:

@@ -24,7 +24,17 @@ cdef class Rows:
         double* w,
         double a,
         double t,
-        double negative,
+        double least,
+    ) noexcept nogil
+    cdef void settle(
+        self,
+        const Py_ssize_t* at,
+        Py_ssize_t count,
+        double* w,
+        double* paid,
+        double total,
+        double least,
+        double* f,
     ) noexcept nogil
     cdef double norm(self, Py_ssize_t i, const double* scale) noexcept nogil
     cdef void add_squares(self, Py_ssize_t i, double c, double* g) noexcept nogil

@@ -49,8 +49,15 @@ ctypedef double (*csr_dot_t)(
 ctypedef void (*csr_add_t)(
     const void*, const void*, Py_ssize_t, double, double*
 ) noexcept nogil
+ctypedef double (*csr_settle_t)(
+    const void*, const void*, Py_ssize_t, double*, double*, double, double
+) noexcept nogil
 
 cdef extern from "csr.h":
+    csr_settle_t csr_settle_64_32 "PICK(csr_settle_64_32)"
+    csr_settle_t csr_settle_64_64 "PICK(csr_settle_64_64)"
+    csr_settle_t csr_settle_32_32 "PICK(csr_settle_32_32)"
+    csr_settle_t csr_settle_32_64 "PICK(csr_settle_32_64)"
     csr_dot_t csr_dot_64_32 "PICK(csr_dot_64_32)"
     csr_dot_t csr_dot_64_64 "PICK(csr_dot_64_64)"
     csr_dot_t csr_dot_32_32 "PICK(csr_dot_32_32)"
@@ -128,9 +135,10 @@ cdef class Rows:
         double* w,
         double a,
         double t,
-        double negative,
+        double least,
     ) noexcept nogil:
-        """w ← a w + c x_i, then nearer to 0 by t, and ≥ 0 unless negative is 1."""
+        """w ← a w + c x_i, then nearer to 0 by t, a negative one by −least
+        if that is more."""
 
     cdef double norm(self, Py_ssize_t i, const double* scale) noexcept nogil:
         """Σ_j scale_j x_ij²."""
@@ -138,6 +146,19 @@ cdef class Rows:
 
     cdef void add_squares(self, Py_ssize_t i, double c, double* g) noexcept nogil:
         """g_j ← g_j + c x_ij²."""
+
+    cdef void settle(
+        self,
+        const Py_ssize_t* at,
+        Py_ssize_t count,
+        double* w,
+        double* paid,
+        double total,
+        double least,
+        double* f,
+    ) noexcept nogil:
+        """``dot``, after the columns of these sparse rows have paid their debts
+        (``debts.pyx``): w_j moves nearer to 0 by total − paid_j."""
 
     # Sparse rows can also be multiplied with vectors that have only the columns they
     # have in memory, under new numbers.
@@ -296,9 +317,9 @@ cdef class DenseRows(Rows):
         double* w,
         double a,
         double t,
-        double negative,
+        double least,
     ) noexcept nogil:
-        self.shrink1(self.row(i), c, w, self.d, a, t, negative)
+        self.shrink1(self.row(i), c, w, self.d, a, t, least)
 
     cdef double norm(self, Py_ssize_t i, const double* scale) noexcept nogil:
         return self.norm1(self.row(i), scale, self.d)
@@ -356,6 +377,7 @@ cdef class CSRRows(Rows):
     cdef const long long* start64
     cdef csr_dot_t dot1
     cdef csr_add_t add1
+    cdef csr_settle_t settle1
     cdef csr_lanes_t dot_lanes1
     cdef csr_lanes_t add_lanes1
     cdef csr_dot_t dot_by1
@@ -383,18 +405,22 @@ cdef class CSRRows(Rows):
             self.start64 = &wide[0]
         if X.dtype == "float64" and self.index_bytes == 4:
             self.dot1, self.add1 = csr_dot_64_32, csr_add_64_32
+            self.settle1 = csr_settle_64_32
             self.dot_lanes1 = csr_dot_lanes_32_64
             self.add_lanes1 = csr_add_lanes_32_64
         elif X.dtype == "float64":
             self.dot1, self.add1 = csr_dot_64_64, csr_add_64_64
+            self.settle1 = csr_settle_64_64
             self.dot_lanes1 = csr_dot_lanes_64_64
             self.add_lanes1 = csr_add_lanes_64_64
         elif self.index_bytes == 4:
             self.dot1, self.add1 = csr_dot_32_32, csr_add_32_32
+            self.settle1 = csr_settle_32_32
             self.dot_lanes1 = csr_dot_lanes_32_32
             self.add_lanes1 = csr_add_lanes_32_32
         else:
             self.dot1, self.add1 = csr_dot_32_64, csr_add_32_64
+            self.settle1 = csr_settle_32_64
             self.dot_lanes1 = csr_dot_lanes_64_32
             self.add_lanes1 = csr_add_lanes_64_32
         if X.dtype == "float64":
@@ -486,6 +512,30 @@ cdef class CSRRows(Rows):
                 C + k * K,
                 K,
                 W,
+            )
+
+    cdef void settle(
+        self,
+        const Py_ssize_t* at,
+        Py_ssize_t count,
+        double* w,
+        double* paid,
+        double total,
+        double least,
+        double* f,
+    ) noexcept nogil:
+        cdef Py_ssize_t k, first, size
+        for k in range(count):
+            first = self.start(at[k])
+            size = self.start(at[k] + 1) - first
+            f[k] = self.settle1(
+                self.values + first * self.value_bytes,
+                self.indices + first * self.index_bytes,
+                size,
+                w,
+                paid,
+                total,
+                least,
             )
 
     cdef inline double value(self, Py_ssize_t k) noexcept nogil:

@@ -15,7 +15,7 @@ the least subgradient of the whole, which is; everywhere else the two are equal.
 """
 
 cimport cython
-from libc.math cimport fabs, floor, fmax, pow, sqrt
+from libc.math cimport fabs, fmax, pow, sqrt
 
 import numpy as np
 
@@ -40,8 +40,9 @@ cdef class Rule:
         """Make one step."""
         self.step_at(NULL, self.size, w, g, eta)
 
-    # Sparse rows give most coordinates no gradient. A rule that is ``lazy`` steps on
-    # those that have one, and makes up for the others' steps when they next have one.
+    # Sparse rows give most coordinates no gradient. Without a penalty, a ``lazy`` rule
+    # steps on those that have one, and makes up for the others' steps when they next
+    # have one.
 
     cdef void step_at(
         self,
@@ -134,17 +135,9 @@ cdef inline void move(
     elif at == NULL:
         for k in range(count):
             w[k] -= rule.change(k, g[k], g[k], eta)
-    elif rule.penalty is None:
-        for k in range(count):
-            w[k] -= rule.change(at[k], g[k], g[k], eta)
     else:
         for k in range(count):
-            before = w[k]
-            least = rule.penalty.steepest(before, g[k])
-            w[k] -= rule.change(at[k], g[k], least, eta)
-            if at[k] < rule.penalised:
-                w[k] = rule.penalty.prox(w[k], rule.stride(at[k], eta))
-                rule.correct(at[k], before - w[k], eta)
+            w[k] -= rule.change(at[k], g[k], g[k], eta)
 
 
 @cython.final
@@ -177,35 +170,6 @@ cdef class Descent(Rule):
         double eta,
     ) noexcept nogil:
         move(self, at, count, w, g, eta)
-
-    cdef void skip_at(
-        self,
-        const Py_ssize_t* at,
-        const Py_ssize_t* missed,
-        Py_ssize_t count,
-        double* w,
-        double eta,
-        double* total,
-    ) noexcept nogil:
-        """Without g, k proxes by η l1 are one by k η l1. Of the iterates in between
-        those before 0, c of them, add up to c |w| − η l1 c (c + 1)/2."""
-        cdef double threshold, size, sign, c
-        cdef Py_ssize_t k
-        if self.penalty is None:
-            return
-        threshold = eta * self.penalty.l1
-        for k in range(count):
-            if missed[k] == 0:
-                continue
-            size, sign = fabs(w[k]), 1.0 if w[k] > 0.0 else -1.0
-            if self.penalty.positive and sign < 0.0:
-                size = 0.0
-            if total != NULL:
-                c = missed[k]
-                if size < c * threshold:
-                    c = floor(size / threshold)
-                total[at[k]] += sign * c * (size - 0.5 * threshold * (c + 1.0))
-            w[k] = sign * fmax(0.0, size - missed[k] * threshold)
 
 
 # Powers of a decay that are kept; a coordinate absent for longer takes the slow way.
