@@ -380,6 +380,25 @@ class Objective:
         p = self.geometry.solve(least, self.ridge)
         return max(0.0, 0.5 * float(least @ p) / self.curvature_bound)
 
+    def descent(self, w, g, tries=6):
+        """Return how far F falls on a few steps from w: F* is at least as far below.
+
+        They go along M⁻¹g, or g over the diagonal of M, and the first would change the
+        predictions by their deviation if ℓ′ were linear in X.
+        """
+        geometry, d = self.geometry, self.data.d
+        least = self._least(w, g)
+        if self.has_gram and self.has_triangle:
+            p = geometry.solve(least, self.ridge)
+        else:
+            p = inverse(geometry.diagonal(self.ridge)) * least
+        lowest = F = self.value(w)
+        for trial in range(tries):
+            moved = w - self.deviation / self.slope / 4.0**trial * p
+            moved[:d] = self.penalty.proximal(moved[:d], np.zeros(d))
+            lowest = min(lowest, self.value(moved))
+        return F - lowest
+
     def _least(self, w, g):
         d = self.data.d
         return np.append(self.penalty.subgradient(w[:d], g[:d]), g[d:])
