@@ -6,6 +6,8 @@ import numpy as np
 FAR = 1e-3
 # The same for a float step with batches, whose noise seldom lets it come that near.
 FAR_IN_NOISE = 1e-2
+# A fit by newton says so if fewer digits of the coefficients can be trusted.
+DIGITS = 6
 
 
 def diverged(state):
@@ -69,6 +71,10 @@ def progress(states):
 def short_of_the_optimum(state, w):
     """Return what to say of a fit that ended at w, None if it is close enough."""
     automatic, reason = state.policy.automatic, state.reason
+    if automatic and state.walk.second_order and state.objective.loss.is_quadratic:
+        message = few_digits(state.relative_error, state.objective.condition)
+        if message is not None:
+            return message
     # A stop on a plateau is trusted only if it can be checked, and then it is.
     excess = state.excess() if automatic and not state.walk.second_order else None
     ratio = 0.0
@@ -92,6 +98,18 @@ def short_of_the_optimum(state, w):
         f"{excess:.2g} times F of a constant model. "
     )
     return message + _advice(state)
+
+
+def few_digits(error, condition):
+    """Return what to say of coefficients that are so wrong, None if not very much."""
+    if error <= 10.0**-DIGITS:
+        return None
+    digits = max(0, int(-np.log10(error)))
+    return (
+        f"Of the coefficients only about {digits} digits can be trusted: the columns "
+        f"are nearly collinear, the condition number is {condition:.1e}. Drop some "
+        "columns, set alpha > 0, or center and scale columns before taking powers."
+    )
 
 
 def _advice(state):

@@ -8,6 +8,7 @@ from sklearn_gd import _messages, _steps
 from sklearn_gd._core.epoch import Steps
 from sklearn_gd._core.quadratic import ROUNDING
 from sklearn_gd._core.rules import AdaGrad, Descent, Momentum, RMSprop
+from sklearn_gd._geometry import EPS
 from sklearn_gd._state import evaluate
 
 # A stream's iteration is tried with its step halved at most this many times.
@@ -283,6 +284,9 @@ def solve_exactly(objective, factor, w, made):
     F is that of the objective's own rows, before at w and after.
     """
     curve = [objective.value(w)]
-    w = objective.joined(*factor.solve(objective.penalty.l2))
+    coefficients, intercept, objective.condition = factor.solve(objective.penalty.l2)
+    w = objective.joined(coefficients, intercept)
     curve.append(objective.value(w))
-    return Result(w, w, curve[-1], curve, made, 1.0, "exact over all rows seen")
+    reason, condition = "exact over all rows seen", objective.condition
+    warning = _messages.few_digits(EPS * condition, condition)
+    return Result(w, w, curve[-1], curve, made, 1.0, reason, warning)

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn_gd import _steps
 from sklearn_gd._core.epoch import Steps
 from sklearn_gd._core.quadratic import ROUNDING, Watch
+from sklearn_gd._geometry import EPS
 from sklearn_gd._objective import values_and_gradients
 
 # Steps in a run on a quadratic, and the products in them, a millisecond between two
@@ -303,6 +304,18 @@ class State:
     def length(self):
         """The length of w in the same units."""
         return np.max(np.sqrt(self.objective.diagonal) * np.abs(self.w))
+
+    @property
+    def relative_error(self):
+        """About how wrong Newton's w is, relative to its length.
+
+        A rounding of X grows by the condition number, and what refinement still changes
+        is not known either.
+        """
+        error = EPS * self.objective.condition
+        if self.length <= self.objective.noise:
+            return 0.0  # nothing but a rounding of y was fitted
+        return max(error, self.shift / self.length) if self.n_iter > 1 else error
 
     def back_to_best(self):
         self.w[:] = self.best

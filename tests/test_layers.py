@@ -22,6 +22,7 @@ LAYERS = [
     "_geometry",
     "_data",
     "_factor",
+    "_double",
     "_core",
 ]
 ALLOWED = {"numpy", "scipy", "sklearn", "sklearn_gd"}
