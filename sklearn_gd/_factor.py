@@ -72,6 +72,9 @@ class Factor:
             The minimiser, of minimum norm where there are many.
         b : float
             The intercept that goes with it (0 where nothing was centred).
+        condition : float
+            How much a rounding of X may grow in w: the condition number of the columns
+            divided by their norms, as far as they are not linearly dependent.
         """
         d = len(self.mean) - 1
         A, q = self.R[:, :d], self.R[:, d]
@@ -82,8 +85,8 @@ class Factor:
             ridge = np.sqrt(alpha * self.weight)
             A = np.vstack([A, ridge * np.eye(d)])
             q = np.concatenate([q, np.full(d, ridge * toward)])
-        w = least_squares(A, q)
-        return w, self.mean[d] - self.mean[:d] @ w
+        w, condition = least_squares(A, q)
+        return w, self.mean[d] - self.mean[:d] @ w, condition
 
 
 def _triangle(rows):
@@ -93,7 +96,7 @@ def _triangle(rows):
 
 
 def least_squares(A, q):
-    """Return the w of minimum norm among the minimisers of ‖Aw − q‖.
+    """Return the w of minimum norm among the minimisers of ‖Aw − q‖, and a condition.
 
     Rank is judged on columns of norm one, so that the unit of a column does not matter;
     the norm that is minimised is that of w itself.
@@ -102,7 +105,7 @@ def least_squares(A, q):
     used = norms > 0.0
     w = np.zeros(A.shape[1])
     if not used.any():
-        return w
+        return w, 1.0
     scale = norms[used]
     U, sigma, Vt = linalg.svd(A[:, used] / scale, full_matrices=False)
     rank = np.count_nonzero(sigma > sigma[0] * max(A.shape) * EPS)
@@ -119,4 +122,4 @@ def least_squares(A, q):
         if linalg.norm(other) < 1e3 * linalg.norm(v):
             v = other
     w[used] = v / scale
-    return w
+    return w, sigma[0] / sigma[rank - 1]

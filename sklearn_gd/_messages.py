@@ -4,6 +4,10 @@ import numpy as np
 
 # A fit that stops further than this from the optimum, in units of F₀, says so.
 FAR = 1e-3
+# The same for a float step with batches, whose noise seldom lets it come that near.
+FAR_IN_NOISE = 1e-2
+# A fit by newton says so if fewer digits of the coefficients can be trusted.
+DIGITS = 6
 
 
 def diverged(state):
@@ -67,10 +71,14 @@ def progress(states):
 def short_of_the_optimum(state, w):
     """Return what to say of a fit that ended at w, None if it is close enough."""
     automatic, reason = state.policy.automatic, state.reason
+    if automatic and state.walk.second_order and state.objective.loss.is_quadratic:
+        message = few_digits(state.relative_error, state.objective.condition)
+        if message is not None:
+            return message
     # A stop on a plateau is trusted only if it can be checked, and then it is.
     excess = state.excess() if automatic and not state.walk.second_order else None
     ratio = 0.0
-    if reason is None or excess is None:
+    if reason is None or (automatic and excess is None):
         ratio = state.objective.gradient_ratio(w, state.gradient(w))
     if ratio > state.tol:
         limit = "max_iter=" if reason is None else ""
@@ -78,21 +86,39 @@ def short_of_the_optimum(state, w):
             f"Not converged in {limit}{_made(state)}: the largest scaled component of "
             f"the gradient is {ratio:.1e}, and tol={state.tol:g}. "
         )
-    elif excess is not None and excess > max(FAR, state.tol):
-        message = (
-            f"The fit stopped after {_made(state)} with F still {excess:.1e} of that "
-            "of a constant model above the optimum. "
-        )
-    else:
+        return message + _advice(state)
+    far = FAR
+    if not automatic:
+        excess = state.least_excess(w)
+        far = FAR if state.walk.batch is None else FAR_IN_NOISE
+    if excess is None or excess <= max(far, state.tol):
         return None
-    return message + _advice(state, reason, automatic)
+    message = (
+        f"The fit stopped after {_made(state)} with F still above the optimum by "
+        f"{excess:.2g} times F of a constant model. "
+    )
+    return message + _advice(state)
 
 
-def _advice(state, reason, automatic):
-    if state.walk.second_order:
+def few_digits(error, condition):
+    """Return what to say of coefficients that are so wrong, None if not very much."""
+    if error <= 10.0**-DIGITS:
+        return None
+    digits = max(0, int(-np.log10(error)))
+    return (
+        f"Of the coefficients only about {digits} digits can be trusted: the columns "
+        f"are nearly collinear, the condition number is {condition:.1e}. Drop some "
+        "columns, set alpha > 0, or center and scale columns before taking powers."
+    )
+
+
+def _advice(state):
+    automatic, second_order = state.policy.automatic, state.walk.second_order
+    if automatic and second_order:
         return "The columns are nearly collinear: drop some, or set alpha > 0."
-    newton = ", or use solver='newton'" if state.objective.takes_newton else ""
-    if state.objective.has_gram:
+    takes_newton = state.objective.takes_newton and not second_order
+    newton = ", or use solver='newton'" if takes_newton else ""
+    if state.objective.has_gram and not second_order:
         mu, largest = state.objective.geometry.extremes(state.objective.ridge)
         if largest > 1e4 * mu:
             size = f"{largest / mu:.1e}" if mu > 0.0 else "infinite"
@@ -100,8 +126,29 @@ def _advice(state, reason, automatic):
                 f"The condition number of the Hessian is {size}: scale the columns, "
                 f"for example with StandardScaler{newton}."
             )
-    more = "Increase max_iter" if reason is None else "Decrease tol"
     if automatic:
+        more = "Increase max_iter" if state.reason is None else "Decrease tol"
         return f"{more}{newton}."
     other = newton.replace(", or use", " or") if newton else ""
-    return f"{more}, or use learning_rate='auto'{other}."
+    return f"{_further(state)}, or use learning_rate='auto'{other}."
+
+
+def _further(state):
+    """Return how a float step comes further."""
+    bound = state.stable_step
+    longer = "learning_rate"
+    if bound is not None:
+        longer += f" (up to {_floor(0.9 * bound)} is stable)"
+    short = bound is not None and state.eta < 0.1 * bound
+    if state.reason is None:
+        return f"Increase {longer} or max_iter" if short else "Increase max_iter"
+    if state.policy.schedule == "adaptive":
+        return f"Increase {longer} or n_iter_no_change, or decrease tol"
+    if state.walk.batch is None:
+        return "Decrease tol"
+    if state.still_falls:
+        return f"F still falls, but slowly: increase {longer}, or decrease tol"
+    return (
+        "F no longer falls with this step: decrease learning_rate, or set "
+        "schedule='adaptive'"
+    )

@@ -16,12 +16,16 @@ from sklearn_gd._core.losses import SquaredError
 from sklearn_gd._core.penalties import Penalty
 from sklearn_gd._core.quadratic import Quadratic
 from sklearn_gd._core.targets import Targets
+from sklearn_gd._double import residuals, transposed_product
 from sklearn_gd._factor import Factor
 from sklearn_gd._geometry import EPS, GOOD, Geometry, finite, inverse, triangle_of
 
 # The largest relative loss of digits to the columns' means with which steps may know
 # the rows by their Gram matrix alone.
 SMALL_LOSS = 1e-6
+# Values of X up to which a delicate gradient is computed with twice the digits, which
+# takes 20 times as long.
+DELICATE = 1 << 17
 # A Newton direction that can't be used is damped by this much more, of the curvature.
 DAMPING = 1e-8
 
@@ -54,7 +58,12 @@ class Objective:
         Never below the rounding of y, nor 0.
     noise : float
         The rounding of y.
+    condition : float
+        The condition number of the columns, each in its own unit, where newton had to
+        factor the rows.
     """
+
+    condition = 1.0
 
     def __init__(
         self,
@@ -235,6 +244,43 @@ class Objective:
 
     # --- second order -----------------------------------------------------------------
 
+    @property
+    def is_delicate(self):
+        """Whether the digits of float64 are too few for newton's gradient."""
+        if not self.geometry.newton_has_gram or self.data.n * self.data.d > DELICATE:
+            return False
+        triangle = self.geometry.triangle(self.ridge)
+        return triangle is None or triangle.quality < GOOD
+
+    def delicate_gradient(self, w):
+        """Return the gradient of a quadratic F with twice the digits, then rounded."""
+        d = self.data.d
+        g = np.zeros(self.size)
+        for block, where in self.data.blocks():
+            high, low = self._residuals(w, block, where)
+            s = self.data.weights(where)
+            pair = s * high, s * low
+            g[:d] += transposed_product(block, pair)
+            if self.fit_intercept:
+                g[d] += transposed_product(np.ones((len(high), 1)), pair)[0]
+        g /= self.data.n
+        g[:d] += self.penalty.l2 * w[:d]
+        return g
+
+    def _residuals(self, w, block, where):
+        d = self.data.d
+        bias = w[d] if self.fit_intercept else 0.0
+        pair = residuals(block, w[:d], (bias, self.offset), self.y[where])
+        if np.isfinite(pair).all():
+            return pair
+        r = self._plain_residuals(w, block, where)
+        return r, np.zeros_like(r)
+
+    def _plain_residuals(self, w, block, where):
+        d = self.data.d
+        bias = w[d] if self.fit_intercept else 0.0
+        return block @ w[:d] + bias - (self.y[where] - self.offset)
+
     def newton_direction(self, w, g):
         """Return H⁻¹g for a quadratic F, of minimum norm where H is singular."""
         geometry = self.geometry
@@ -288,13 +334,14 @@ class Objective:
     def _direction_from_rows(self, w):
         """Solve min ‖r − A p‖, r the residuals, by a triangular factor of the rows."""
         d = self.data.d
-        bias = w[d] if self.fit_intercept else 0.0
 
         def residual(block, where):
-            return block @ w[:d] + bias - (self.y[where] - self.offset)
+            if self.is_delicate:
+                return self._residuals(w, block, where)[0]
+            return self._plain_residuals(w, block, where)
 
         factor = self.data.factor(residual, center=self.fit_intercept)
-        p, intercept = factor.solve(self.penalty.l2, toward=w[:d])
+        p, intercept, self.condition = factor.solve(self.penalty.l2, toward=w[:d])
         return self.joined(p, intercept)
 
     def _direction_by_cg(self, product, g):
@@ -379,6 +426,25 @@ class Objective:
             return max(0.0, 0.5 * g @ self.newton_direction(w, g))
         p = self.geometry.solve(least, self.ridge)
         return max(0.0, 0.5 * float(least @ p) / self.curvature_bound)
+
+    def descent(self, w, g, tries=6):
+        """Return how far F falls on a few steps from w: F* is at least as far below.
+
+        They go along M⁻¹g, or g over the diagonal of M, and the first would change the
+        predictions by their deviation if ℓ′ were linear in X.
+        """
+        geometry, d = self.geometry, self.data.d
+        least = self._least(w, g)
+        if self.has_gram and self.has_triangle:
+            p = geometry.solve(least, self.ridge)
+        else:
+            p = inverse(geometry.diagonal(self.ridge)) * least
+        lowest = F = self.value(w)
+        for trial in range(tries):
+            moved = w - self.deviation / self.slope / 4.0**trial * p
+            moved[:d] = self.penalty.proximal(moved[:d], np.zeros(d))
+            lowest = min(lowest, self.value(moved))
+        return F - lowest
 
     def _least(self, w, g):
         d = self.data.d

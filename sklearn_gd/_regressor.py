@@ -394,7 +394,10 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Warns
         -----
         ConvergenceWarning
-            If the fit ended before it converged, or a float step diverged.
+            If the fit ended before it converged, or stopped with F above the optimum by
+            more than 0.001 F₀ (0.01 F₀ for float steps with batches); if a float step
+            diverged; or if fewer than six digits of newton's coefficients can be
+            trusted. The text says how far, and what to do.
         """
         self._check_combinations()
         start = None
@@ -491,7 +494,8 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Warns
         -----
         ConvergenceWarning
-            If a float step diverged on these rows; the call is then undone.
+            If a float step diverged on these rows; the call is then undone. If fewer
+            than six digits of newton's coefficients can be trusted.
         """
         self._validate_params()  # _fit_context skips this from the second call on
         self._check_combinations()

@@ -8,6 +8,7 @@ from sklearn_gd import _messages, _steps
 from sklearn_gd._core.epoch import Steps
 from sklearn_gd._core.quadratic import ROUNDING
 from sklearn_gd._core.rules import AdaGrad, Descent, Momentum, RMSprop
+from sklearn_gd._geometry import EPS
 from sklearn_gd._state import evaluate
 
 # A stream's iteration is tried with its step halved at most this many times.
@@ -174,9 +175,13 @@ def _last(state, stream):
     if state.is_finite and not state.walk.exact:
         state.F = state.objective.value(state.point)
     # The adaptive rules have no largest step; an end above the start is never what was
-    # meant by theirs. Any other rule's F may end there without diverging.
+    # meant by theirs, nor by a step that is too long, unless just so many were asked
+    # for. Any other rule's F may end there without diverging.
     above = not stream and state.is_above(state.start_F)
-    if state.reason == _steps.DIVERGED or (above and state.stable_step is None):
+    asked_for = state.stopping.tol is None
+    no_bound = above and state.stable_step is None
+    too_long = above and not asked_for and state.beyond_stable_step
+    if state.reason == _steps.DIVERGED or no_bound or too_long:
         best, F = state.best, state.objective.value(state.best)
         if not F <= state.start_F:
             best, F = state.start, state.start_F
@@ -188,7 +193,7 @@ def _last(state, stream):
     warning = None
     if above and state.beyond_stable_step:
         warning = _messages.above_its_start(state)
-    elif state.reason is None and state.stopping.tol is not None:
+    elif not asked_for:
         warning = _messages.short_of_the_optimum(state, state.point)
     return _result(state, state.point, state.w, state.F, warning)
 
@@ -279,6 +284,9 @@ def solve_exactly(objective, factor, w, made):
     F is that of the objective's own rows, before at w and after.
     """
     curve = [objective.value(w)]
-    w = objective.joined(*factor.solve(objective.penalty.l2))
+    coefficients, intercept, objective.condition = factor.solve(objective.penalty.l2)
+    w = objective.joined(coefficients, intercept)
     curve.append(objective.value(w))
-    return Result(w, w, curve[-1], curve, made, 1.0, "exact over all rows seen")
+    reason, condition = "exact over all rows seen", objective.condition
+    warning = _messages.few_digits(EPS * condition, condition)
+    return Result(w, w, curve[-1], curve, made, 1.0, reason, warning)

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn_gd import _steps
 from sklearn_gd._core.epoch import Steps
 from sklearn_gd._core.quadratic import ROUNDING, Watch
+from sklearn_gd._geometry import EPS
 from sklearn_gd._objective import values_and_gradients
 
 # Steps in a run on a quadratic, and the products in them, a millisecond between two
@@ -276,6 +277,11 @@ class State:
     def plateau(self):
         return self._flat >= self.patience
 
+    @property
+    def still_falls(self):
+        """Whether F has fallen with each iteration that makes the plateau."""
+        return bool((np.diff(self.curve[-self.patience - 1 :]) < 0.0).all())
+
     @cached_property
     def stable_step(self):
         """The largest stable step, None if there is none."""
@@ -299,6 +305,18 @@ class State:
         """The length of w in the same units."""
         return np.max(np.sqrt(self.objective.diagonal) * np.abs(self.w))
 
+    @property
+    def relative_error(self):
+        """About how wrong Newton's w is, relative to its length.
+
+        A rounding of X grows by the condition number, and what refinement still changes
+        is not known either.
+        """
+        error = EPS * self.objective.condition
+        if self.length <= self.objective.noise:
+            return 0.0  # nothing but a rounding of y was fitted
+        return max(error, self.shift / self.length) if self.n_iter > 1 else error
+
     def back_to_best(self):
         self.w[:] = self.best
         self.evaluate()
@@ -313,14 +331,29 @@ class State:
 
     def excess(self):
         """Return (F − F*)/F₀ at the best iterate, None if that is too much work."""
-        objective, g = self.objective, self.gradient(self.best)
-        if objective.has_sample and not objective.has_moments:
-            gap = objective.rough_gap(self.best, g)
-        elif objective.knows_gap:
-            gap = objective.gap(self.best, g)
-        else:
+        objective = self.objective
+        gap = self._gap(self.best, self.gradient(self.best))
+        if gap is None:
             return None
-        gap += 0.5 * objective.loss.width * objective.slope**2
+        return self._excess(gap + 0.5 * objective.loss.width * objective.slope**2)
+
+    def least_excess(self, w):
+        """Return what (F − F*)/F₀ is at least at w, which is near that as a rule."""
+        objective, g = self.objective, self.gradient(w)
+        if objective.takes_newton:
+            gap = self._gap(w, g)
+            if gap is not None:
+                return self._excess(gap)
+        return self._excess(objective.descent(w, g))
+
+    def _gap(self, w, g):
+        objective = self.objective
+        if objective.has_sample and not objective.has_moments:
+            return objective.rough_gap(w, g)
+        return objective.gap(w, g) if objective.knows_gap else None
+
+    def _excess(self, gap):
+        objective = self.objective
         return 0.0 if gap <= objective.F_noise else gap / objective.constant_F
 
     @property

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 import sklearn_gd
 
 ROOT = Path(sklearn_gd.__file__).parent
+TESTS = Path(__file__).parent
 LAYERS = [
     "__init__",
     "_regressor",
@@ -22,6 +24,7 @@ LAYERS = [
     "_geometry",
     "_data",
     "_factor",
+    "_double",
     "_core",
 ]
 ALLOWED = {"numpy", "scipy", "sklearn", "sklearn_gd"}
@@ -85,3 +88,24 @@ COMPILED = {
 def test_the_compiled_room(path):
     used = set(re.findall(r"sklearn_gd\.(\S+) c?import", path.read_text()))
     assert used <= {f"_core.{name}" for name in COMPILED.get(path.stem, ())}
+
+
+# --- what wheels are built from -------------------------------------------------------
+
+PROJECT = tomllib.loads((TESTS.parent / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def test_wheels_need_no_special_processor_and_know_nan():
+    for module in PROJECT["tool"]["setuptools"]["ext-modules"]:
+        flags = set(module["extra-compile-args"])
+        assert not any(flag.startswith("-march") for flag in flags)
+        assert not flags & {"-ffast-math", "-Ofast", "-ffinite-math-only"}
+
+
+def test_wheels_are_built_for_every_python_that_is_allowed():
+    builds = PROJECT["tool"]["cibuildwheel"]["build"]
+    oldest = PROJECT["project"]["requires-python"].removeprefix(">=3.")
+    assert min(builds) == f"cp3{oldest}-*"
+    command = PROJECT["tool"]["cibuildwheel"]["test-command"]
+    for path in re.findall(r"tests/\w+\.py", command):
+        assert (TESTS.parent / path).exists()
