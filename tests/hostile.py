@@ -25,6 +25,7 @@ SEED = 20260
 COMBINATIONS = list(
     product(SOLVERS, LOSSES, [None, "l2", "l1", "elasticnet"], [False, True])
 )
+LARGE = [(3000, 5), (11_000, 3), (40, 300), (500, 250), (12, 2300)]
 SECONDS = 10.0
 
 WRONG = [None, "auto", "no such thing", -1, 0, 1.5, np.nan, np.inf, True, [], object()]
@@ -179,6 +180,9 @@ def _size(rng, low, high):
 
 def _shape(rng):
     n, d = int(rng.choice([1, 2, 3, 8, 30, 120])), int(rng.choice([1, 2, 3, 8, 40]))
+    if rng.random() < 0.03:
+        # Past the sizes from which there are samples, Lanczos, no Gram matrix.
+        n, d = LARGE[rng.integers(len(LARGE))]
     if not rng.sound and rng.random() < 0.1:
         n, d = (0, d) if rng.random() < 0.5 else (n, 0)
     return n, d
