@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import linalg
-from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
+from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 
 from sklearn_gd._core.epoch import Problem
 from sklearn_gd._core.losses import SquaredError
@@ -255,7 +255,7 @@ class Geometry:
             shape, matvec=lambda v: product(v.ravel()), dtype=np.float64
         )
         start = np.random.default_rng(0).standard_normal(self.size)
-        if not product(start).any():
+        if not finite(product(start)).any():
             return 0.0
         try:
             return eigsh(
@@ -266,7 +266,7 @@ class Geometry:
                 tol=0.1 * LANCZOS,
                 return_eigenvectors=False,
             )[0]
-        except ArpackNoConvergence:
+        except ArpackError:
             return None
 
     def batch_curvature(self, batch, ridge, scale=None):

@@ -82,7 +82,7 @@ class Objective:
         self.size = data.d + fit_intercept
         constant = best_constant(data, loss, self.y) if fit_intercept else 0.0
         self.offset = constant if offset is None else offset
-        square = data.mean(np.square, self.y)
+        square = finite(data.mean(np.square, self.y))
         size = np.sqrt(square) if square >= TINY else max(map(abs, data.range(self.y)))
         self.noise = 4 * EPS * size
         if loss.is_quadratic:

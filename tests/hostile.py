@@ -624,6 +624,7 @@ def _check_good(model, call, quiet):
     """An automatic fit is never worse than a constant, and warns if it is far off."""
     if model.early_stopping:
         return
+    assert np.isfinite(model.loss_curve_).all()
     start = model.loss_curve_[0]
     y = np.asarray(call.y, dtype=float)
     noise = 16 * np.finfo(float).eps * np.abs(y).max()

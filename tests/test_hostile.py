@@ -96,6 +96,15 @@ def test_a_target_too_large_for_a_kinked_loss(solver, loss, method):
         getattr(GDRegressor(solver, loss=loss), method)(X, -y)
 
 
+@pytest.mark.parametrize("solver", ["gd", "momentum", "rmsprop"])
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error"])
+def test_products_that_overflow_in_lanczos(solver, loss):
+    X, y = table(40, 300)
+    X[:, 0] *= 1e153
+    with pytest.raises(ValueError, match="squares overflow"):
+        GDRegressor(solver, loss=loss).fit(1e3 * X, y)
+
+
 def test_integers_without_end():
     X, y = table()
     X = X.astype(object)
