@@ -73,17 +73,40 @@ def as_data(X, y, sample_weight=None):
     return Data(X, DenseRows(X), Y, sample_weight)
 
 
-def _checked_csr(X):
-    n, d = X.shape
-    indptr, indices = X.indptr, X.indices
-    inside = len(indptr) == n + 1 and indptr[0] == 0 and (np.diff(indptr) >= 0).all()
-    inside = inside and indptr[-1] <= min(len(indices), len(X.data))
-    used = indices[: indptr[-1]] if inside else indices
-    if not inside or (len(used) and not (0 <= used.min() and used.max() < d)):
-        raise ValueError(
-            "X is a malformed CSR matrix: its indices or indptr point outside its "
-            f"shape {X.shape}. X.check_format() tells more."
+def check_indices(X):
+    """Raise ValueError if the indices of a sparse matrix point outside it.
+
+    Neither our loops nor SciPy's conversions to CSR look at them.
+    """
+    if X.ndim != 2 or X.format not in {"csr", "csc", "bsr", "coo"}:
+        return
+    if X.format == "coo":
+        inside = all(
+            len(at) == len(X.data) and _are_below(size, at)
+            for at, size in zip((X.row, X.col), X.shape, strict=True)
         )
+    else:
+        lines, size = X.shape[::-1] if X.format == "csc" else X.shape
+        if X.format == "bsr":
+            lines, size = lines // X.blocksize[0], size // X.blocksize[1]
+        ends, at = X.indptr, X.indices
+        inside = len(ends) == lines + 1 and ends[0] == 0 and (np.diff(ends) >= 0).all()
+        inside = inside and ends[-1] <= min(len(at), len(X.data))
+        inside = inside and _are_below(size, at[: ends[-1]])
+    if not inside:
+        raise ValueError(
+            f"X is a malformed {X.format.upper()} matrix: its indices or indptr point "
+            f"outside its shape {X.shape}."
+        )
+
+
+def _are_below(size, indices):
+    return len(indices) == 0 or (0 <= indices.min() and indices.max() < size)
+
+
+def _checked_csr(X):
+    check_indices(X)
+    indptr, indices = X.indptr, X.indices
     if indptr.dtype != indices.dtype:
         X = X.copy()
         X.indices = X.indices.astype(np.int64)
@@ -139,7 +162,13 @@ class Data:
             if self.n < len(counts):
                 self.kept = np.flatnonzero(counts)
         if s is not None:
-            largest = s.max()  # of which fractions are summed, so as not to overflow
+            # Fractions of the largest are summed, so as not to overflow.
+            largest = s.max() if self.kept is None else s[self.kept].max()
+            if largest < np.finfo(np.float64).tiny:
+                raise ValueError(
+                    "Sample weights are so small that they have lost their digits. "
+                    "Multiply them by a constant."
+                )
             self.unit = largest * (self._sum(lambda w: w / largest, s) / self.n)
 
     def without(self, held):
@@ -190,7 +219,8 @@ class Data:
         total = 0.0
         for where in self._selections(BLOCK):
             terms = function(values[where])
-            total += terms.sum() if weights is None else weights(where) @ terms
+            # Not a product of BLAS, whose last bits depend on its threads.
+            total += (terms if weights is None else weights(where) * terms).sum()
         return total
 
     def _selections(self, rows_in_block):
@@ -228,6 +258,13 @@ class Data:
             mean += share * apart
             weight += added
         return mean, variance
+
+    def used_columns(self):
+        """Return which columns have a value that is not 0."""
+        used = np.zeros(self.d, dtype=bool)
+        for block, _ in self.thin_blocks():
+            used |= (block != 0.0).any(axis=0)
+        return used
 
     @staticmethod
     def _block_moments(block, s, weight):
@@ -395,6 +432,12 @@ class SparseData(Data):
 
     def _rows(self, where):
         return self.X[where].toarray()
+
+    def used_columns(self):
+        used = np.zeros(self.d, dtype=bool)
+        for block, _ in self.thin_blocks():
+            used[block.indices[block.data != 0.0]] = True
+        return used
 
     @classmethod
     def _block_moments(cls, block, s, weight):

@@ -116,10 +116,11 @@ def least_squares(A, q):
         # v is the shortest in units of the columns' norms. Of all v with Vᵀv = c take
         # the one whose v/scale is shortest, and mend what rounding did to Vᵀv = c.
         # Where units are so far apart that little is left to mend, v stays.
-        basis = linalg.qr(V * scale[:, None], mode="economic")[0]
+        wide = V * scale[:, None]
+        basis = linalg.qr(wide, mode="economic", check_finite=False)[0]
         other = scale * (basis @ (basis.T @ (v / scale)))
         other += V @ (c - V.T @ other)
-        if linalg.norm(other) < 1e3 * linalg.norm(v):
+        if np.linalg.norm(other) < 1e3 * np.linalg.norm(v):
             v = other
     w[used] = v / scale
     return w, sigma[0] / sigma[rank - 1]

@@ -10,13 +10,15 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import linalg
-from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
+from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 
 from sklearn_gd._core.epoch import Problem
 from sklearn_gd._core.losses import SquaredError
 from sklearn_gd._core.penalties import Penalty
 
 EPS = np.finfo(np.float64).eps
+# Squares below this have lost digits, or all of them.
+TINY = np.finfo(np.float64).tiny
 # More columns than this have no Gram matrix here: it would cost more than it saves.
 GRAM_COLUMNS = 2000
 # What the Gram matrix and one copy may take for a solver that can do without: 16 MB and
@@ -142,6 +144,23 @@ class Geometry:
             squares = self._norms[1]
         return self.joined(squares, 1.0)
 
+    @property
+    def vanishing(self):
+        """How many columns have values, but none whose square is a number.
+
+        Only what was computed anyway is looked at: where no square was, none counts.
+        """
+        if self.has_moments or "columns" in vars(self):
+            squares = self.columns[0] ** 2 + self.columns[1]
+        elif "_norms" in vars(self):
+            squares = self._norms[1]
+        else:
+            return 0
+        tiny = squares < TINY
+        if not tiny.any():
+            return 0
+        return np.count_nonzero(tiny & self.data.used_columns())
+
     def diagonal(self, ridge):
         """Return the diagonal of M."""
         return self.squares + self.joined(np.full(self.data.d, ridge), 0.0)
@@ -227,7 +246,7 @@ class Geometry:
         H[range(d), range(d)] += ridge
         H *= scale
         H *= scale[:, None]
-        return H
+        return finite(H)
 
     def _largest(self, product):
         """Return the largest eigenvalue of an operator, None if Lanczos fails."""
@@ -236,7 +255,7 @@ class Geometry:
             shape, matvec=lambda v: product(v.ravel()), dtype=np.float64
         )
         start = np.random.default_rng(0).standard_normal(self.size)
-        if not product(start).any():
+        if not finite(product(start)).any():
             return 0.0
         try:
             return eigsh(
@@ -247,7 +266,7 @@ class Geometry:
                 tol=0.1 * LANCZOS,
                 return_eigenvectors=False,
             )[0]
-        except ArpackNoConvergence:
+        except ArpackError:
             return None
 
     def batch_curvature(self, batch, ridge, scale=None):
@@ -402,7 +421,7 @@ def finite(values):
 def inverse(values):
     """Return 1/values, and 0 for 0: a column of zeros needs no step."""
     with np.errstate(divide="ignore"):
-        return np.where(values > 0.0, 1.0 / values, 0.0)
+        return np.where(values >= TINY, 1.0 / values, 0.0)
 
 
 def round_up(value, bits=20):

@@ -26,6 +26,25 @@ def above_its_start(state):
     )
 
 
+def of_fits(states, results):
+    """Return the warnings of the fits of all targets, each once.
+
+    No step can tell a column whose squares are 0 from a column of zeros, nor such a y
+    from a constant.
+    """
+    small = "so small that squares underflow, and can't be fitted. Multiply"
+    texts = [
+        f"y is {small} it by a constant."
+        if state.objective.vanishes
+        else result.warning
+        for state, result in zip(states, results, strict=True)
+    ]
+    if count := states[0].objective.geometry.vanishing:
+        what = f"{count} columns of X are" if count > 1 else "A column of X is"
+        texts.append(f"{what} {small} by a constant.")
+    return dict.fromkeys(text for text in texts if text is not None)
+
+
 def _a_stable_step(state):
     bound = state.stable_step
     if bound is None:

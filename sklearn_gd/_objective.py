@@ -18,7 +18,15 @@ from sklearn_gd._core.quadratic import Quadratic
 from sklearn_gd._core.targets import Targets
 from sklearn_gd._double import residuals, transposed_product
 from sklearn_gd._factor import Factor
-from sklearn_gd._geometry import EPS, GOOD, Geometry, finite, inverse, triangle_of
+from sklearn_gd._geometry import (
+    EPS,
+    GOOD,
+    TINY,
+    Geometry,
+    finite,
+    inverse,
+    triangle_of,
+)
 
 # The largest relative loss of digits to the columns' means with which steps may know
 # the rows by their Gram matrix alone.
@@ -83,19 +91,22 @@ class Objective:
         self.size = data.d + fit_intercept
         constant = best_constant(data, loss, self.y) if fit_intercept else 0.0
         self.offset = constant if offset is None else offset
-        self.noise = 4 * EPS * np.sqrt(data.mean(np.square, self.y))
+        square = finite(data.mean(np.square, self.y))
+        size = np.sqrt(square) if square >= TINY else max(map(abs, data.range(self.y)))
+        self.noise = 4 * EPS * size
         if loss.is_quadratic:
             mean_square = data.mean(lambda y: (y - constant) ** 2, self.y)
             deviation = np.sqrt(finite(mean_square))
-            self.deviation = max(deviation, self.noise, np.finfo(np.float64).tiny)
+            self.deviation = max(deviation, self.noise, TINY)
             self.slope, self.constant_F = self.deviation, 0.5 * self.deviation**2
         else:
             F, _, square = finite(data.loss_means(loss, self.y, constant))
-            tiny = max(self.noise, np.finfo(np.float64).tiny)
+            tiny = max(self.noise, TINY)
             # Where no constant has a slope, there is nothing to fit.
             self.slope = np.sqrt(square) if square > 0.0 else 1.0
-            self.deviation = max(2.0 * F / self.slope, tiny)
+            self.deviation = finite(max(2.0 * F / self.slope, tiny))
             self.constant_F = max(F, 0.5 * tiny * self.slope)
+        self.constant = constant
         self.geometry = Geometry(data, fit_intercept, np.array([self.offset]))
         self.problem = self._problem(loss, penalty, self.y, data.s, data.unit)
 
@@ -111,6 +122,15 @@ class Objective:
             unit=unit,
             kept=self.data.kept,
         )
+
+    @property
+    def vanishes(self):
+        """Whether y is no constant, but the square of its deviation underflows."""
+        if self.deviation > np.sqrt(TINY):
+            return False
+        low, high = self.data.range(self.y)
+        square = self.data.mean(lambda y: (y - self.constant) ** 2, self.y)
+        return square < TINY and (high > low if self.fit_intercept else high or low)
 
     @property
     def takes_newton(self):
@@ -341,6 +361,7 @@ class Objective:
             return self._plain_residuals(w, block, where)
 
         factor = self.data.factor(residual, center=self.fit_intercept)
+        finite(np.linalg.norm(factor.R, axis=0))
         p, intercept, self.condition = factor.solve(self.penalty.l2, toward=w[:d])
         return self.joined(p, intercept)
 
@@ -369,6 +390,7 @@ class Objective:
             triangle = self.geometry.triangle(0.0, GOOD)
         if triangle is None:
             factor = data.factor(self._targets, center=self.fit_intercept)
+            finite(np.linalg.norm(factor.R, axis=0))
         else:
             scale, lower, _ = triangle
             t = self.target

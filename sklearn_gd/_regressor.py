@@ -1,6 +1,7 @@
 """GDRegressor: parameters, validation and fitted attributes."""
 
 import warnings
+from contextlib import contextmanager
 from numbers import Integral, Real
 
 import numpy as np
@@ -25,7 +26,7 @@ from sklearn.utils.validation import (
 from sklearn_gd import _messages, _steps
 from sklearn_gd._core.losses import LOSSES
 from sklearn_gd._core.penalties import PENALTIES, penalty
-from sklearn_gd._data import as_data
+from sklearn_gd._data import as_data, check_indices
 from sklearn_gd._factor import Factor
 from sklearn_gd._objective import objectives
 from sklearn_gd._scale import robust_scale
@@ -403,13 +404,13 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         start = None
         if self.warm_start and hasattr(self, "coef_"):
             start = np.atleast_2d(self.coef_), np.atleast_1d(self.intercept_)
-        data = self._validated(X, y, sample_weight, reset=start is None)
-        if start is not None and len(start[0]) != len(data.Y):
-            raise ValueError(
-                f"y has {len(data.Y)} targets, but warm_start=True goes on from a fit "
-                f"of {len(start[0])}. Set warm_start=False."
-            )
-        with np.errstate(all="ignore"):
+        with self._all_or_nothing(), np.errstate(all="ignore"):
+            data = self._validated(X, y, sample_weight, reset=start is None)
+            if start is not None and len(start[0]) != len(data.Y):
+                raise ValueError(
+                    f"y has {len(data.Y)} targets, but warm_start=True goes on from a "
+                    f"fit of {len(start[0])}. Set warm_start=False."
+                )
             self._fit(data, start)
         return self
 
@@ -505,10 +506,20 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 "rows out of a stream. Set early_stopping=False, or use fit."
             )
         stream = getattr(self, "_stream", None)
-        data = self._validated(X, y, sample_weight, reset=stream is None)
-        with np.errstate(all="ignore"):
+        with self._all_or_nothing(), np.errstate(all="ignore"):
+            data = self._validated(X, y, sample_weight, reset=stream is None)
             self._partial_fit(data, stream)
         return self
+
+    @contextmanager
+    def _all_or_nothing(self):
+        """Leave the estimator as it was if what follows fails or is interrupted."""
+        before = vars(self).copy()
+        try:
+            yield
+        except BaseException:
+            self.__dict__ = before
+            raise
 
     def _partial_fit(self, data, stream):
         k = len(data.Y)
@@ -575,16 +586,21 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def _add_rows(self, begun, memory, objective):
         """Return newton's sufficient statistics with these rows added."""
         factor = objective.factor()
-        if not begun:
-            return factor
-        if memory["factor"] is None:
+        if begun and memory["factor"] is not None:
+            factor = Factor(**memory["factor"]).merge(factor)
+        elif begun:
             raise ValueError(
                 "newton's partial_fit with learning_rate='auto' needs the statistics "
                 "of all rows seen, and an earlier call did not keep them (it had "
                 "another solver, a float learning_rate, or too many columns). Call "
                 "partial_fit on a new estimator."
             )
-        return Factor(**memory["factor"]).merge(factor)
+        if not np.isfinite(factor.weight):
+            raise ValueError(
+                "The sum of all sample weights seen is too large. Divide them by a "
+                "constant."
+            )
+        return factor
 
     def predict(self, X):
         """Predict the target of each row.
@@ -676,17 +692,22 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def _validated(self, X, y, sample_weight, reset):
         if issparse(y):
             raise TypeError("Sparse targets are not supported. Use y.toarray().")
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse="csr",
-            dtype=[np.float64, np.float32],
-            order="C",
-            multi_output=True,
-            y_numeric=True,
-            reset=reset,
-        )
+        if issparse(X) and X.format != "csr":  # of which as_data does it
+            check_indices(X)
+        try:
+            X, y = validate_data(
+                self,
+                X,
+                y,
+                accept_sparse="csr",
+                dtype=[np.float64, np.float32],
+                order="C",
+                multi_output=True,
+                y_numeric=True,
+                reset=reset,
+            )
+        except OverflowError as error:  # Python's integers have no end
+            raise ValueError(f"X or y is too large for float64: {error}") from error
         self._is_vector = y.ndim == 1
         if sample_weight is not None:
             sample_weight = _check_sample_weight(
@@ -726,12 +747,22 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """Return the rows of positive weight that early stopping holds out."""
         rows = np.arange(data.Y.shape[1]) if data.kept is None else data.kept
         split = ShuffleSplit(1, test_size=self.validation_fraction, random_state=rng)
-        return np.sort(rows[next(split.split(rows))[1]])
+        try:
+            held = next(split.split(rows))[1]
+        except ValueError as error:
+            raise ValueError(
+                f"early_stopping=True can't hold out a part of {len(rows)} rows of "
+                f"positive weight: {error}"
+            ) from error
+        return np.sort(rows[held])
 
     def _validation(self, data, target):
-        if data.held is None:
+        held = data.held
+        if held is None:
             return None
-        return Validation(data, data.Y[target, data.held], data.weights(data.held))
+        s = np.ones(len(held)) if data.s is None else data.s[held]
+        # Of the largest there, so that their sum is neither 0 nor infinite.
+        return Validation(data, data.Y[target, held], s / s.max())
 
     def _walk(self, data, stream, rng, in_stream=False):
         solver = SOLVERS[self.solver]
@@ -773,13 +804,18 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         objective, rule = states[0].objective, states[0].rule
         dtype = objective.data.X.dtype
         coef = np.array([result.w[:d] for result in results]).astype(dtype)
+        intercepts = [
+            self._intercept(*pair) for pair in zip(states, results, strict=True)
+        ]
+        if not np.isfinite([*intercepts, *(result.F for result in results)]).all():
+            raise ValueError(
+                "F is not finite: X, y or the parameters are too large. Divide the "
+                "columns, or y, by a constant."
+            )
         if not np.isfinite(coef).all():
             raise ValueError(
                 "The coefficients are too large for float32. Convert X to float64."
             )
-        intercepts = [
-            self._intercept(*pair) for pair in zip(states, results, strict=True)
-        ]
         self.coef_ = coef[0] if self._is_vector else coef
         self.intercept_ = intercepts[0] if self._is_vector else np.array(intercepts)
         curves = _as_long([result.loss_curve for result in results])
@@ -800,7 +836,7 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             epsilons = epsilons[0] if self._is_vector else np.array(epsilons)
         else:
             epsilons = None
-        scores = _as_long([result.scores for result in results])
+        scores = [result.scores for result in results if result.scores]
         path = intercept_path = None
         if results[0].path:
             paths = np.array(_as_long([result.path for result in results]))
@@ -809,8 +845,8 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             "momentum_": getattr(rule, "momentum", None),
             "curvature_": objective.known_curvature,
             "epsilon_": epsilons,
-            "validation_scores_": np.mean(scores, axis=0).tolist()
-            if scores[0]
+            "validation_scores_": np.mean(_as_long(scores), axis=0).tolist()
+            if scores
             else None,
             "coef_path_": path,
             "intercept_path_": intercept_path,
@@ -819,7 +855,7 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 setattr(self, name, value)
             elif hasattr(self, name):
                 delattr(self, name)
-        for text in dict.fromkeys(r.warning for r in results if r.warning is not None):
+        for text in _messages.of_fits(states, results):
             warnings.warn(text, ConvergenceWarning, stacklevel=5)
 
     def _intercept(self, state, result):

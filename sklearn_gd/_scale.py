@@ -5,6 +5,7 @@ import numpy as np
 from sklearn_gd._core.losses import AbsoluteError, Huber
 from sklearn_gd._core.penalties import Penalty
 from sklearn_gd._core.rules import Descent, Momentum
+from sklearn_gd._geometry import round_up
 from sklearn_gd._objective import Objective, best_constant
 from sklearn_gd._solver import minimize
 from sklearn_gd._state import State, Stopping
@@ -53,7 +54,8 @@ def robust_scale(data, target, fit_intercept):
     )
     (result,) = minimize([state])
     residuals = y - objective.offset - objective.problem.predict(result.w)
-    return max(NORMAL * _median(np.abs(residuals), s), LEAST * first)
+    # Its last bits depend on BLAS.
+    return round_up(max(NORMAL * _median(np.abs(residuals), s), LEAST * first))
 
 
 def _median(values, weights):

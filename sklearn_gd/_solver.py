@@ -8,7 +8,7 @@ from sklearn_gd import _messages, _steps
 from sklearn_gd._core.epoch import Steps
 from sklearn_gd._core.quadratic import ROUNDING
 from sklearn_gd._core.rules import AdaGrad, Descent, Momentum, RMSprop
-from sklearn_gd._geometry import EPS
+from sklearn_gd._geometry import EPS, finite
 from sklearn_gd._state import evaluate
 
 # A stream's iteration is tried with its step halved at most this many times.
@@ -188,6 +188,8 @@ def _last(state, stream):
         state.rule.state = state.start_rule
         state.reason = _steps.DIVERGED
         return _result(state, best, best, F, _messages.diverged(state))
+    for values in state.rule.state.values():
+        finite(values)  # where G is infinite, nothing moves
     if state.validation is not None:
         return _scored(state)
     warning = None

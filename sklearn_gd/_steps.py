@@ -8,6 +8,8 @@ iterate, or return in words why the fit should stop.
 
 import numpy as np
 
+from sklearn_gd._geometry import TINY, inverse
+
 # λ where nothing is known of the curvature: float steps and batches.
 MOMENTUM = 0.9
 # A float step whose F is this many times that of the start may be diverging.
@@ -132,21 +134,22 @@ class Reach:
         if self.start is None:
             self.start = state.w.copy()
         self.h = np.maximum(self.h, objective.diagonal)
-        inverse = np.divide(1.0, self.h, out=np.zeros_like(self.h), where=self.h > 0.0)
+        h_inverse = inverse(self.h)
         c = objective.curvature_bound
         # A chunk of one row has no deviation, but it may have a residual.
         size = objective.prediction_size(state.F)
         self.deviation = max(self.deviation, objective.deviation, size)
-        self.reach = np.maximum(self.reach, 0.1 * self.deviation * np.sqrt(c * inverse))
+        self.reach = np.maximum(
+            self.reach, 0.1 * self.deviation * np.sqrt(c * h_inverse)
+        )
         if batch is None:
             curvature, share = objective.scaled_curvature, LONG
         else:
-            curvature, share = objective.batch_curvature(batch, inverse), LONG_BATCH
+            curvature, share = objective.batch_curvature(batch, h_inverse), LONG_BATCH
         self.steepest = max(self.steepest, curvature)
-        tiny = np.finfo(np.float64).tiny
         slope = c * self.deviation if objective.loss.is_quadratic else objective.slope
-        rule.eps = rule.given_eps * self.h / c * slope**2 + tiny
-        rule.cap = share * inverse / _positive(self.steepest)
+        rule.eps = rule.given_eps * self.h / c * slope**2 + TINY
+        rule.cap = share * h_inverse / _positive(self.steepest)
         # Shared, so that what the rule adds to it is in the memory of the stream.
         rule.reach = self.reach
         rule.start = self.start

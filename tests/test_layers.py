@@ -28,7 +28,7 @@ LAYERS = [
     "_core",
 ]
 ALLOWED = {"numpy", "scipy", "sklearn", "sklearn_gd"}
-STANDARD = {"dataclasses", "functools", "numbers", "typing", "warnings"}
+STANDARD = {"contextlib", "dataclasses", "functools", "numbers", "typing", "warnings"}
 
 
 def imports(path):
