@@ -34,6 +34,8 @@ SMALL_LOSS = 1e-6
 # Values of X up to which a delicate gradient is computed with twice the digits, which
 # takes 20 times as long.
 DELICATE = 1 << 17
+# An intercept that is less than this part of the offset has lost digits to it.
+CANCELLED = 1 / 64
 # A Newton direction that can't be used is damped by this much more, of the curvature.
 DAMPING = 1e-8
 
@@ -176,6 +178,19 @@ class Objective:
         w = np.asarray(coefficients, dtype=np.float64)
         return self.joined(w, intercept - self.offset).copy()
 
+    def intercept(self, w):
+        """Return the intercept of (w, b) relative to 0, as a user wants it.
+
+        Where b cancels the offset, b has the rounding of a large number. A Newton step
+        at the optimum tells how much that is.
+        """
+        b = self.offset + w[self.data.d]
+        if self._cancels(w) and self.has_triangle:
+            rest = self.newton_direction(w, self.delicate_gradient(w))[self.data.d]
+            if abs(rest) <= 4.0 * EPS * abs(self.offset):
+                b -= rest
+        return float(b)
+
     # --- curvature: ∇²F ≤ H = c AᵀSA/S + l2 I, c the largest ℓ″ -----------------------
 
     @property
@@ -264,13 +279,20 @@ class Objective:
 
     # --- second order -----------------------------------------------------------------
 
-    @property
-    def is_delicate(self):
-        """Whether the digits of float64 are too few for newton's gradient."""
+    def is_delicate(self, w):
+        """Whether the digits of float64 are too few for newton's gradient at w."""
         if not self.geometry.newton_has_gram or self.data.n * self.data.d > DELICATE:
             return False
         triangle = self.geometry.triangle(self.ridge)
-        return triangle is None or triangle.quality < GOOD
+        return triangle is None or triangle.quality < GOOD or self._cancels(w)
+
+    def _cancels(self, w):
+        """Whether the intercept and the offset cancel, for few values of X."""
+        if not (self.fit_intercept and self.loss.is_quadratic):
+            return False
+        b = self.offset + w[self.data.d]
+        few = self.data.n * self.data.d <= DELICATE
+        return few and abs(b) < CANCELLED * abs(self.offset)
 
     def delicate_gradient(self, w):
         """Return the gradient of a quadratic F with twice the digits, then rounded."""
@@ -356,7 +378,7 @@ class Objective:
         d = self.data.d
 
         def residual(block, where):
-            if self.is_delicate:
+            if self.is_delicate(w):
                 return self._residuals(w, block, where)[0]
             return self._plain_residuals(w, block, where)
 

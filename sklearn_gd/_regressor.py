@@ -861,7 +861,7 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def _intercept(self, state, result):
         if not self.fit_intercept:
             return 0.0
-        return float(state.objective.offset + result.w[self.n_features_in_])
+        return state.objective.intercept(result.w)
 
     def _split(self, states, paths, dtype):
         """Return the coefficients and the intercepts of paths (k, n_iter + 1, size)."""

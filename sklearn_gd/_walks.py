@@ -71,13 +71,13 @@ class AllRows:
     def _newton(state):
         """Make Newton's step on a quadratic; return whether F must be computed."""
         objective, eta = state.objective, state.steps.advance()
-        if state.n_iter > 0 and objective.is_delicate:
+        if state.n_iter > 0 and objective.is_delicate(state.w):
             state.g = objective.delicate_gradient(state.w)
         p = objective.newton_direction(state.w, state.g)
         gain = 0.5 * (state.g @ p)
         state.rule.apply(state.w, p, eta)
         settled = gain <= SETTLED * state.F and objective.has_triangle
-        if settled and not objective.is_delicate:
+        if settled and not objective.is_delicate(state.w):
             state.g = (1.0 - eta) * state.g
             return False
         return True
