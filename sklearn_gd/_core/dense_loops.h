@@ -23,6 +23,23 @@ ISA static void NAME(dot4)(const void **x, const double *w, ptrdiff_t d, double 
     f[0] = f0, f[1] = f1, f[2] = f2, f[3] = f3;
 }
 
+ISA static void NAME(add)(const void *row, double c, double *g, ptrdiff_t d)
+{
+    const VALUE *x = row;
+    for (ptrdiff_t j = 0; j < d; j++)
+        g[j] += c * x[j];
+}
+
+ISA static void NAME(add4)(const void **x, const double *c, double *g, ptrdiff_t d)
+{
+    const VALUE *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3];
+    double c0 = c[0], c1 = c[1], c2 = c[2], c3 = c[3];
+    for (ptrdiff_t j = 0; j < d; j++)
+        g[j] += (c0 * x0[j] + c1 * x1[j]) + (c2 * x2[j] + c3 * x3[j]);
+}
+
+#ifndef LOAD4
+
 ISA static void NAME(meet4)(
     const void **x, const double *w, ptrdiff_t d, double *f, double *p)
 {
@@ -46,20 +63,55 @@ ISA static void NAME(meet4)(
     p[0] = p01, p[1] = p02, p[2] = p12, p[3] = p03, p[4] = p13, p[5] = p23;
 }
 
-ISA static void NAME(add)(const void *row, double c, double *g, ptrdiff_t d)
+ISA static void NAME(move4)(const void **x, const double *c, double *w, ptrdiff_t d)
 {
-    const VALUE *x = row;
-    for (ptrdiff_t j = 0; j < d; j++)
-        g[j] += c * x[j];
+    NAME(add4)(x, c, w, d);
 }
 
-ISA static void NAME(add4)(const void **x, const double *c, double *g, ptrdiff_t d)
+#else
+
+ISA static void NAME(meet4)(
+    const void **x, const double *w, ptrdiff_t d, double *f, double *p)
 {
     const VALUE *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3];
-    double c0 = c[0], c1 = c[1], c2 = c[2], c3 = c[3];
-    for (ptrdiff_t j = 0; j < d; j++)
-        g[j] += (c0 * x0[j] + c1 * x1[j]) + (c2 * x2[j] + c3 * x3[j]);
+    __m256d f0 = _mm256_setzero_pd(), f1 = f0, f2 = f0, f3 = f0;
+    __m256d p01 = f0, p02 = f0, p12 = f0, p03 = f0, p13 = f0, p23 = f0;
+    for (ptrdiff_t j = 0; j < d; j += 4) {
+        __m256d v = _mm256_loadu_pd(w + j);
+        __m256d a = LOAD4(x0, j, d), b = LOAD4(x1, j, d);
+        __m256d c = LOAD4(x2, j, d), e = LOAD4(x3, j, d);
+        f0 = _mm256_fmadd_pd(a, v, f0);
+        f1 = _mm256_fmadd_pd(b, v, f1);
+        f2 = _mm256_fmadd_pd(c, v, f2);
+        f3 = _mm256_fmadd_pd(e, v, f3);
+        p01 = _mm256_fmadd_pd(a, b, p01);
+        p02 = _mm256_fmadd_pd(a, c, p02);
+        p12 = _mm256_fmadd_pd(b, c, p12);
+        p03 = _mm256_fmadd_pd(a, e, p03);
+        p13 = _mm256_fmadd_pd(b, e, p13);
+        p23 = _mm256_fmadd_pd(c, e, p23);
+    }
+    _mm256_storeu_pd(f, four_sums(f0, f1, f2, f3));
+    _mm256_storeu_pd(p, four_sums(p01, p02, p12, p03));
+    _mm_storeu_pd(p + 4, _mm256_castpd256_pd128(four_sums(p13, p23, p13, p23)));
 }
+
+ISA static void NAME(move4)(const void **x, const double *c, double *w, ptrdiff_t d)
+{
+    const VALUE *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3];
+    __m256d c0 = _mm256_set1_pd(c[0]), c1 = _mm256_set1_pd(c[1]);
+    __m256d c2 = _mm256_set1_pd(c[2]), c3 = _mm256_set1_pd(c[3]);
+    for (ptrdiff_t j = 0; j < d; j += 4) {
+        __m256d one = _mm256_mul_pd(c0, LOAD4(x0, j, d));
+        __m256d two = _mm256_mul_pd(c2, LOAD4(x2, j, d));
+        one = _mm256_fmadd_pd(c1, LOAD4(x1, j, d), one);
+        two = _mm256_fmadd_pd(c3, LOAD4(x3, j, d), two);
+        one = _mm256_add_pd(one, two);
+        _mm256_storeu_pd(w + j, _mm256_add_pd(_mm256_loadu_pd(w + j), one));
+    }
+}
+
+#endif
 
 /* A value that is no number stays one: comparisons with it are false. */
 ISA static void NAME(shrink)(

@@ -64,8 +64,8 @@ cdef class Problem:
     cdef Py_ssize_t visited
     # The rows in hand: their numbers, predictions, targets, weights, derivatives; those
     # to be asked for meanwhile; and the gradient of a batch.
-    cdef Py_ssize_t[:, ::1] room
-    cdef Py_ssize_t* at
+    cdef Py_ssize_t[::1] room
+    cdef const Py_ssize_t* at
     cdef Ahead ahead
     cdef double[::1] f
     cdef double[::1] t
@@ -87,6 +87,7 @@ cdef class Problem:
     cdef void ask_targets(self, const Py_ssize_t* at, Py_ssize_t count) noexcept nogil
     cdef void ask(self, const Py_ssize_t* at, Py_ssize_t count) noexcept nogil
     cdef Py_ssize_t take(self, Order order, Py_ssize_t need) except -1 nogil
+    cdef Py_ssize_t take_some(self, Order order, Py_ssize_t need) noexcept nogil
     cdef int heed_signals(self, Py_ssize_t count) except -1 nogil
     cdef void check(self, w) except *
     cdef double any_rule(

@@ -148,9 +148,8 @@ cdef class Problem:
         self.offset = offset
         self.unit = unit
         self.visited = 0
-        self.room = np.empty((3, LAZY), dtype=np.intp)
-        self.at = &self.room[0, 0]
-        self.ahead.near, self.ahead.far = &self.room[1, 0], &self.room[2, 0]
+        self.room = np.empty(LAZY, dtype=np.intp)
+        self.at = &self.room[0]
         self.f, self.t, self.u, self.c = np.empty((4, LAZY))
         self.g = np.empty(rows.d + intercept)
 
@@ -221,7 +220,8 @@ cdef class Problem:
         cdef Py_ssize_t count = min(self.rows_at_once(), last - first)
         cdef Py_ssize_t k
         for k in range(count):
-            self.at[k] = first + k if self.kept is None else self.kept[first + k]
+            self.room[k] = first + k if self.kept is None else self.kept[first + k]
+        self.at = &self.room[0]
         self.heed_signals(count)
         return count
 
@@ -240,11 +240,33 @@ cdef class Problem:
                 sgd_prefetch(&self.s[at[k]])
 
     cdef Py_ssize_t take(self, Order order, Py_ssize_t need) except -1 nogil:
-        """Take the next rows of an epoch, and ask for those after them."""
-        cdef Py_ssize_t count = order.take(need, self.at, &self.ahead)
-        self.ask(self.ahead.far, self.ahead.far_count)
-        self.rows.prefetch(self.ahead.near, self.ahead.near_count)
+        """Take the next rows of an epoch, and ask for those after them.
+
+        Returns how many rows: fewer than ``need`` only at the end.
+        """
+        cdef Py_ssize_t count = self.take_some(order, need)
+        cdef Py_ssize_t more, k
+        self.at = self.ahead.at
+        if 0 < count < need:
+            # They go on in another group.
+            for k in range(count):
+                self.room[k] = self.at[k]
+            self.at = &self.room[0]
+            while count < need:
+                more = self.take_some(order, need - count)
+                if more == 0:
+                    break
+                for k in range(more):
+                    self.room[count + k] = self.ahead.at[k]
+                count += more
         self.heed_signals(count)
+        return count
+
+    cdef Py_ssize_t take_some(self, Order order, Py_ssize_t need) noexcept nogil:
+        cdef Py_ssize_t count = order.take(need, &self.ahead)
+        self.ask(self.ahead.far, self.ahead.far_count)
+        self.rows.prefetch(self.ahead.near, self.ahead.near_count, False)
+        self.rows.prefetch(self.ahead.next, self.ahead.next_count, True)
         return count
 
     cdef int heed_signals(self, Py_ssize_t count) except -1 nogil:
@@ -391,7 +413,7 @@ cdef class Problem:
             if order.near and order.position == 0 and order.coming_size > 0:
                 # Nothing has asked for the first group.
                 self.ask(order.group, order.size)
-                self.rows.prefetch(order.group, order.size)
+                self.rows.prefetch(order.group, order.size, False)
             if part is not None:
                 total = self.sparse_rule(rule, part, &w[0], order, batch, steps, mean)
             elif sparse and descent:
@@ -445,9 +467,17 @@ cdef class Problem:
         cdef double z[4]
         cdef double u[4]
         cdef double sum_u[4]
+        cdef double* v
+        cdef double[::1] room
         cdef Flight flight
         cdef Py_ssize_t count, first, size, j
         cdef const Py_ssize_t* at
+        with gil:
+            # Whole vectors of w, of which the last ends with zeros.
+            room = np.zeros(d + 4)
+        v = &room[0]
+        for j in range(d):
+            v[j] = w[j]
         flight.bias = w[d] if self.intercept else 0.0
         while True:
             count = self.take(order, RUN)
@@ -457,17 +487,19 @@ cdef class Problem:
             for first in range(0, count, 4):
                 size = min(4, count - first)
                 at = &self.at[first]
-                self.rows.meet(at, size, w, z, products)
+                self.rows.meet(at, size, v, z, products)
                 self.fly(first, size, z, 1, products, steps, mean, u, sum_u, &flight)
                 if mean.wanted:
                     for j in range(d):
-                        mean.sum[j] += flight.sum_a * w[j]
+                        mean.sum[j] += flight.sum_a * v[j]
                     self.rows.add(at, size, sum_u, &mean.sum[0])
                 if flight.a != 1.0:
                     for j in range(d):
-                        w[j] *= flight.a
-                self.rows.add(at, size, u, w)
+                        v[j] *= flight.a
+                self.rows.move(at, size, u, v)
             total += self.lose(count)
+        for j in range(d):
+            w[j] = v[j]
         if self.intercept:
             w[d] = flight.bias
         return total
@@ -485,53 +517,47 @@ cdef class Problem:
         double* sum_u,
         Flight* flight,
     ) noexcept nogil:
-        """Make the steps of up to four dense rows in hand, but for w.
+        """Make the steps of up to four dense rows in hand, but for w (``Loss.descend``).
 
-        After k of four steps w_k = a_k w − Σ_{i≤k} u_ik x_i, so the next prediction is
-        x_k·w_{k−1} = a x_k·w − Σ_i u_i x_i·x_k. All products with w (every K-th of z)
-        and of the rows with one another are there before the first step, and w is read
-        and written once for four steps that would have waited for each other. The u_i,
-        and those of the sum of the w_k, are every K-th of u and of sum_u.
+        The steps u_i, and those of the sum of the w_k, are every K-th of u and sum_u.
         """
         cdef double alpha = self.penalty.l2
         cdef double one = 1.0 if self.intercept else 0.0
-        cdef double a = 1.0, sum_a = 0.0, newest = 0.0
         cdef double bias = flight.bias
-        cdef double sum_bias = 0.0
-        cdef double eta, f, slope
-        cdef Py_ssize_t m = 0
+        cdef double eta[4]
         cdef Py_ssize_t k, i
         for k in range(size):
-            # What waits for the step before comes last.
-            f = a * z[k * K] + bias
-            for i in range(k - 1):
-                f += u[i * K] * products[m]
-                m += 1
-            if k > 0:
-                f += newest * (products[m] + one)
-                bias += newest * one
-                m += 1
-            self.f[first + k] = f
-            slope = self.loss.derivative(self.t[first + k], f)
-            if self.weighted:
-                slope *= self.u[first + k]
-            eta = steps.next(1)
-            if alpha != 0.0:
-                a *= 1.0 - eta * alpha
-                for i in range(k):
-                    u[i * K] *= 1.0 - eta * alpha
-            newest = u[k * K] = -eta * slope
-            if mean.wanted:
-                sum_u[k * K] = 0.0
-                sum_a += a
-                for i in range(k + 1):
-                    sum_u[i * K] += u[i * K]
-                sum_bias += bias + newest * one
-        flight.a, flight.sum_a, flight.bias = a, sum_a, bias + newest * one
+            eta[k] = steps.next(1)
+        flight.bias = self.loss.descend(
+            size,
+            &self.t[first],
+            &self.u[first] if self.weighted else NULL,
+            eta,
+            alpha,
+            one,
+            z,
+            K,
+            products,
+            bias,
+            &self.f[first],
+            u,
+        )
+        flight.a, flight.sum_a = 1.0, 0.0
+        if alpha == 0.0 and not mean.wanted:
+            return
+        for k in range(size):
+            bias += u[k * K] * one
+            sum_u[k * K] = 0.0
+            flight.a *= 1.0 - eta[k] * alpha
+            for i in range(k):
+                u[i * K] *= 1.0 - eta[k] * alpha
+            for i in range(k + 1):
+                sum_u[i * K] += u[i * K]
+            flight.sum_a += flight.a
+            if mean.wanted and self.intercept:
+                mean.sum[self.rows.d] += bias
         if mean.wanted:
             mean.count += size
-            if self.intercept:
-                mean.sum[self.rows.d] += sum_bias
 
     cdef double dense_prox(
         self, double* w, Order order, Steps steps, Mean mean

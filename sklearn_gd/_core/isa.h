@@ -7,8 +7,10 @@
 
 #if defined(__GNUC__)
 #define sgd_prefetch(p) __builtin_prefetch(p, 0, 2)
+#define sgd_prefetch_soon(p) __builtin_prefetch(p, 0, 3)
 #else
 #define sgd_prefetch(p)
+#define sgd_prefetch_soon(p)
 #endif
 
 #if defined(__GNUC__) && defined(__x86_64__)

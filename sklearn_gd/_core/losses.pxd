@@ -11,3 +11,18 @@ cdef class Loss:
         const double* s,
         double* c,
     ) noexcept nogil
+    cdef double descend(
+        self,
+        Py_ssize_t count,
+        const double* y,
+        const double* s,
+        const double* eta,
+        double alpha,
+        double one,
+        const double* z,
+        Py_ssize_t K,
+        const double* products,
+        double bias,
+        double* f,
+        double* u,
+    ) noexcept nogil

@@ -2,11 +2,14 @@ from libc.stdint cimport uint64_t
 
 
 cdef struct Ahead:
-    # Rows soon to be used, which are worth asking for now, and rows of which it is
-    # time to ask where they lie.
-    Py_ssize_t* near
-    Py_ssize_t* far
-    Py_ssize_t near_count, far_count
+    # The rows taken.
+    const Py_ssize_t* at
+    # Rows worth asking for now: those next in the order, those of the next group, and
+    # those of which it is time to ask where they lie.
+    const Py_ssize_t* next
+    const Py_ssize_t* near
+    const Py_ssize_t* far
+    Py_ssize_t next_count, near_count, far_count
 
 
 cdef class Order:
@@ -26,12 +29,6 @@ cdef class Order:
     cdef Py_ssize_t[::1] record
     cdef Py_ssize_t section, done
     cdef bint recording, replaying
-    cdef Py_ssize_t replay(self, Py_ssize_t need, Py_ssize_t* at) noexcept nogil
-    cdef Py_ssize_t take(
-        self,
-        Py_ssize_t need,
-        Py_ssize_t* at,
-        Ahead* ahead,
-    ) noexcept nogil
+    cdef Py_ssize_t take(self, Py_ssize_t need, Ahead* ahead) noexcept nogil
     cdef void load(self) noexcept nogil
     cdef void shift(self) noexcept nogil

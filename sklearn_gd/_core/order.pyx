@@ -25,7 +25,7 @@ cdef enum:
     ROOM = 1 << 16
     # Values of a row, above which a group ahead of its use drives out what is in use.
     LONG = 40
-    # Long rows that are asked for ahead within a group.
+    # Rows that are asked for ahead within a group.
     AHEAD = 8
 
 
@@ -141,25 +141,19 @@ cdef class Order:
             self.replaying = True
         self.done = 0
 
-    cdef Py_ssize_t replay(self, Py_ssize_t need, Py_ssize_t* at) noexcept nogil:
-        """``take`` of rows that were visited before, which are near."""
-        cdef Py_ssize_t count = min(need, self.section - self.done)
-        cdef Py_ssize_t k
-        for k in range(count):
-            at[k] = self.record[self.done + k]
-        self.done += count
-        return count
-
     def left(self):
         """Return what is left of the epoch's order, as an array."""
-        cdef Py_ssize_t[:, ::1] room = np.empty((2, self.n), dtype=np.intp)
         cdef Py_ssize_t[::1] at = np.empty(self.n, dtype=np.intp)
         cdef Ahead ahead
         cdef Py_ssize_t count = 0
-        if self.n:
-            ahead.near, ahead.far = &room[0, 0], &room[1, 0]
-            count = self.take(self.n, &at[0], &ahead)
-        return np.asarray(at)[:count]
+        cdef Py_ssize_t more, k
+        while True:
+            more = self.take(self.n, &ahead)
+            if more == 0:
+                return np.asarray(at)[:count]
+            for k in range(more):
+                at[count + k] = ahead.at[k]
+            count += more
 
     cdef void load(self) noexcept nogil:
         """Write the rows of the next group to ``coming``, as they lie."""
@@ -186,52 +180,35 @@ cdef class Order:
             permute(self.group, self.size, &self.state)
         self.load()
 
-    cdef Py_ssize_t take(
-        self,
-        Py_ssize_t need,
-        Py_ssize_t* at,
-        Ahead* ahead,
-    ) noexcept nogil:
-        """Write the next rows to ``at`` and return how many: fewer than ``need``
-        only at the end. Rows worth prefetching meanwhile go to ``ahead``.
+    cdef Py_ssize_t take(self, Py_ssize_t need, Ahead* ahead) noexcept nogil:
+        """Point ``ahead`` to the next rows and to those worth asking for meanwhile.
+
+        Returns how many rows: fewer than ``need`` at the end of a group, and 0 only at
+        that of the section.
         """
-        cdef Py_ssize_t taken = 0
-        cdef Py_ssize_t count, k
-        ahead.near_count = ahead.far_count = 0
+        cdef Py_ssize_t first, k
+        cdef Py_ssize_t count = min(need, self.section - self.done)
+        ahead.next_count = ahead.near_count = ahead.far_count = 0
         if self.replaying:
-            return self.replay(need, at)
-        need = min(need, self.section - self.done)
-        while taken < need:
-            if self.position == self.size:
-                if self.coming_size == 0:
-                    break
-                self.shift()
-            count = min(need - taken, self.size - self.position)
-            for k in range(self.position, self.position + count):
-                at[taken] = self.group[k]
-                taken += 1
-            for k in range(
-                self.position + TILE,
-                min(self.position + count + TILE, self.coming_size),
-            ):
-                ahead.far[ahead.far_count] = self.coming[k]
-                ahead.far_count += 1
-            if self.near:
-                for k in range(
-                    self.position, min(self.position + count, self.coming_size)
-                ):
-                    ahead.near[ahead.near_count] = self.coming[k]
-                    ahead.near_count += 1
-            else:
-                for k in range(
-                    self.position + AHEAD,
-                    min(self.position + count + AHEAD, self.size),
-                ):
-                    ahead.near[ahead.near_count] = self.group[k]
-                    ahead.near_count += 1
-            self.position += count
+            if count > 0:
+                ahead.at = &self.record[self.done]
+            self.done += count
+            return count
+        if self.position == self.size and self.coming_size > 0 and count > 0:
+            self.shift()
+        first = self.position
+        count = min(count, self.size - first)
+        ahead.at = self.group + first
+        ahead.next = ahead.at + AHEAD
+        ahead.next_count = max(0, min(count, self.size - first - AHEAD))
+        ahead.far = self.coming + first + TILE
+        ahead.far_count = max(0, min(count, self.coming_size - first - TILE))
+        if self.near:
+            ahead.near = self.coming + first
+            ahead.near_count = max(0, min(count, self.coming_size - first))
         if self.recording:
-            for k in range(taken):
-                self.record[self.done + k] = at[k]
-        self.done += taken
-        return taken
+            for k in range(count):
+                self.record[self.done + k] = ahead.at[k]
+        self.position += count
+        self.done += count
+        return count

@@ -14,6 +14,9 @@ cdef class Rows:
         double* f,
         double* products,
     ) noexcept nogil
+    cdef void move(
+        self, const Py_ssize_t* at, Py_ssize_t count, double* u, double* w
+    ) noexcept nogil
     cdef void add(
         self, const Py_ssize_t* at, Py_ssize_t count, const double* c, double* g
     ) noexcept nogil
@@ -58,7 +61,9 @@ cdef class Rows:
         const double* c,
         double* g,
     ) noexcept nogil
-    cdef void prefetch(self, const Py_ssize_t* at, Py_ssize_t count) noexcept nogil
+    cdef void prefetch(
+        self, const Py_ssize_t* at, Py_ssize_t count, bint soon
+    ) noexcept nogil
     cdef void locate(self, const Py_ssize_t* at, Py_ssize_t count) noexcept nogil
     cdef void dot_lanes(
         self,

@@ -41,7 +41,10 @@ cdef extern from "dense.h":
     add_t add_32 "PICK(add_32)"
     add4_t add4_64 "PICK(add4_64)"
     add4_t add4_32 "PICK(add4_32)"
+    add4_t move4_64 "PICK(move4_64)"
+    add4_t move4_32 "PICK(move4_32)"
     void sgd_prefetch(const void* p) noexcept nogil
+    void sgd_prefetch_soon(const void* p) noexcept nogil
 
 ctypedef double (*csr_dot_t)(
     const void*, const void*, Py_ssize_t, const double*
@@ -99,10 +102,15 @@ cdef enum:
     LONG = 384
 
 
-cdef inline void ask(const char* start, Py_ssize_t size) noexcept nogil:
+cdef inline void ask(const char* start, Py_ssize_t size, bint soon) noexcept nogil:
+    cdef Py_ssize_t lines = (min(size, <Py_ssize_t>REACH) + LINE - 1) // LINE
     cdef Py_ssize_t line
-    for line in range((min(size, <Py_ssize_t>REACH) + LINE - 1) // LINE):
-        sgd_prefetch(start + LINE * line)
+    if soon:
+        for line in range(lines):
+            sgd_prefetch_soon(start + LINE * line)
+    else:
+        for line in range(lines):
+            sgd_prefetch(start + LINE * line)
 
 
 cdef class Rows:
@@ -121,12 +129,21 @@ cdef class Rows:
         double* f,
         double* products,
     ) noexcept nogil:
-        """``dot`` for up to four rows, and their products 01, 02, 12, 03, 13, 23."""
+        """``dot`` for up to four rows, and their products 01, 02, 12, 03, 13, 23.
+
+        Here and in ``move`` w has room for a multiple of four coordinates, and f for
+        four.
+        """
 
     cdef void add(
         self, const Py_ssize_t* at, Py_ssize_t count, const double* c, double* g
     ) noexcept nogil:
         """g ← g + Σ_k c_k x_i, i = at_k."""
+
+    cdef void move(
+        self, const Py_ssize_t* at, Py_ssize_t count, double* u, double* w
+    ) noexcept nogil:
+        """``add`` for up to four rows; u has room for four."""
 
     cdef void shrink(
         self,
@@ -192,8 +209,10 @@ cdef class Rows:
     ) noexcept nogil:
         """``add``, where ``numbers`` are in the place of ``columns``."""
 
-    cdef void prefetch(self, const Py_ssize_t* at, Py_ssize_t count) noexcept nogil:
-        """Ask for rows ahead of their use."""
+    cdef void prefetch(
+        self, const Py_ssize_t* at, Py_ssize_t count, bint soon
+    ) noexcept nogil:
+        """Ask for rows ahead of their use, into the nearest cache if it is soon."""
 
     cdef void locate(self, const Py_ssize_t* at, Py_ssize_t count) noexcept nogil:
         """Ask for what ``prefetch`` of these rows will read."""
@@ -232,6 +251,7 @@ cdef class DenseRows(Rows):
     cdef meet4_t meet4
     cdef add_t add1
     cdef add4_t add4
+    cdef add4_t move4
     cdef shrink_t shrink1
     cdef dot_t norm1
     cdef add_t add_squares1
@@ -248,7 +268,7 @@ cdef class DenseRows(Rows):
             view64 = X
             self.start = <const char*>&view64[0, 0]
             self.dot1, self.dot4, self.meet4 = dot_64, dot4_64, meet4_64
-            self.add1, self.add4 = add_64, add4_64
+            self.add1, self.add4, self.move4 = add_64, add4_64, move4_64
             self.norm1, self.add_squares1 = norm_64, add_squares_64
             self.shrink1 = shrink_64
             self.dot_lanes1, self.add_lanes1 = dot_lanes_64, add_lanes_64
@@ -256,7 +276,7 @@ cdef class DenseRows(Rows):
             view32 = X
             self.start = <const char*>&view32[0, 0]
             self.dot1, self.dot4, self.meet4 = dot_32, dot4_32, meet4_32
-            self.add1, self.add4 = add_32, add4_32
+            self.add1, self.add4, self.move4 = add_32, add4_32, move4_32
             self.norm1, self.add_squares1 = norm_32, add_squares_32
             self.shrink1 = shrink_32
             self.dot_lanes1, self.add_lanes1 = dot_lanes_32, add_lanes_32
@@ -289,14 +309,22 @@ cdef class DenseRows(Rows):
         double* products,
     ) noexcept nogil:
         cdef const void* x[4]
-        cdef double unused[4]
         cdef Py_ssize_t r
         # Fewer than four are filled up with the first.
         for r in range(4):
             x[r] = self.row(at[r if r < count else 0])
-        self.meet4(x, w, self.d, unused, products)
-        for r in range(count):
-            f[r] = unused[r]
+        self.meet4(x, w, self.d, f, products)
+
+    cdef void move(
+        self, const Py_ssize_t* at, Py_ssize_t count, double* u, double* w
+    ) noexcept nogil:
+        cdef const void* x[4]
+        cdef Py_ssize_t r
+        for r in range(count, 4):
+            u[r] = 0.0
+        for r in range(4):
+            x[r] = self.row(at[r if r < count else 0])
+        self.move4(x, u, w, self.d)
 
     cdef void add(
         self, const Py_ssize_t* at, Py_ssize_t count, const double* c, double* g
@@ -327,10 +355,16 @@ cdef class DenseRows(Rows):
     cdef void add_squares(self, Py_ssize_t i, double c, double* g) noexcept nogil:
         self.add_squares1(self.row(i), c, g, self.d)
 
-    cdef void prefetch(self, const Py_ssize_t* at, Py_ssize_t count) noexcept nogil:
+    cdef void prefetch(
+        self, const Py_ssize_t* at, Py_ssize_t count, bint soon
+    ) noexcept nogil:
         cdef Py_ssize_t k
-        for k in range(count):
-            ask(<const char*>self.row(at[k]), self.bytes)
+        if soon:
+            for k in range(count):
+                ask(<const char*>self.row(at[k]), self.bytes, True)
+        else:
+            for k in range(count):
+                ask(<const char*>self.row(at[k]), self.bytes, False)
 
     cdef void dot_lanes(
         self,
@@ -611,13 +645,15 @@ cdef class CSRRows(Rows):
             )
             numbers += size
 
-    cdef void prefetch(self, const Py_ssize_t* at, Py_ssize_t count) noexcept nogil:
+    cdef void prefetch(
+        self, const Py_ssize_t* at, Py_ssize_t count, bint soon
+    ) noexcept nogil:
         cdef Py_ssize_t k, first, size
         for k in range(count):
             first = self.start(at[k])
             size = self.start(at[k] + 1) - first
-            ask(self.values + first * self.value_bytes, size * self.value_bytes)
-            ask(self.indices + first * self.index_bytes, size * self.index_bytes)
+            ask(self.values + first * self.value_bytes, size * self.value_bytes, soon)
+            ask(self.indices + first * self.index_bytes, size * self.index_bytes, soon)
 
     cdef void locate(self, const Py_ssize_t* at, Py_ssize_t count) noexcept nogil:
         cdef Py_ssize_t k
