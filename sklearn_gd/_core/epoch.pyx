@@ -517,7 +517,7 @@ cdef class Problem:
         double* sum_u,
         Flight* flight,
     ) noexcept nogil:
-        """Make the steps of up to four dense rows in hand, but for w (``Loss.descend``).
+        """Make the steps of up to four dense rows in hand, but for w: ``Loss.descend``.
 
         The steps u_i, and those of the sum of the w_k, are every K-th of u and sum_u.
         """
