@@ -163,7 +163,11 @@ class Geometry:
 
     def diagonal(self, ridge):
         """Return the diagonal of M."""
-        return self.squares + self.joined(np.full(self.data.d, ridge), 0.0)
+
+        def compute():
+            return self.squares + self.joined(np.full(self.data.d, ridge), 0.0)
+
+        return self._once(("diagonal", ridge), compute)
 
     def gradient_scale(self, ridge):
         """Return the means of the columns, and 1/√ of the curvature in centred columns.
