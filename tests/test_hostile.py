@@ -143,7 +143,7 @@ def test_one_target_diverges_at_once_and_its_score_is_missing():
 
 @pytest.mark.parametrize("format", ["csr", "csc", "coo", "bsr"])
 def test_an_index_outside_is_refused_before_anything_is_converted(format):
-    X = sparse.random_array((50, 20), density=0.3, format=format, rng=0)
+    X = sparse.random(50, 20, density=0.3, format=format, random_state=0)
     y = np.ones(50)
     for wrong in (-1, 50, 10**8):
         bad = X.copy()
