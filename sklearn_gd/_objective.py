@@ -185,7 +185,8 @@ class Objective:
         at the optimum tells how much that is.
         """
         b = self.offset + w[self.data.d]
-        if self._cancels(w) and self.has_triangle:
+        exact = self.loss.is_quadratic and self.has_triangle
+        if exact and self._cancels(w) and self.is_delicate(w):
             rest = self.newton_direction(w, self.delicate_gradient(w))[self.data.d]
             if abs(rest) <= 4.0 * EPS * abs(self.offset):
                 b -= rest
@@ -287,12 +288,10 @@ class Objective:
         return triangle is None or triangle.quality < GOOD or self._cancels(w)
 
     def _cancels(self, w):
-        """Whether the intercept and the offset cancel, for few values of X."""
-        if not (self.fit_intercept and self.loss.is_quadratic):
+        """Whether the intercept and the offset cancel."""
+        if not self.fit_intercept:
             return False
-        b = self.offset + w[self.data.d]
-        few = self.data.n * self.data.d <= DELICATE
-        return few and abs(b) < CANCELLED * abs(self.offset)
+        return abs(self.offset + w[self.data.d]) < CANCELLED * abs(self.offset)
 
     def delicate_gradient(self, w):
         """Return the gradient of a quadratic F with twice the digits, then rounded."""
@@ -376,9 +375,10 @@ class Objective:
     def _direction_from_rows(self, w):
         """Solve min ‖r − A p‖, r the residuals, by a triangular factor of the rows."""
         d = self.data.d
+        is_delicate = self.is_delicate(w)
 
         def residual(block, where):
-            if self.is_delicate(w):
+            if is_delicate:
                 return self._residuals(w, block, where)[0]
             return self._plain_residuals(w, block, where)
 

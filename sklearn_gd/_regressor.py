@@ -673,7 +673,7 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     @classmethod
     @cache
     def _get_param_names(cls):
-        # To inspect the signature takes a tenth of a small fit, and each asks.
+        # Each fit asks, and inspecting the signature anew shows in small ones.
         return super()._get_param_names()
 
     def _validate_params(self):

@@ -54,3 +54,10 @@ def condition(X):
     A = np.c_[X, np.ones(len(X))]
     values = np.linalg.eigvalsh(A.T @ A / len(X))
     return values[-1] / max(values[0], 1e-300)
+
+
+def noisy(n=200, d=5, seed=0):
+    """Return X, y of a linear model with noise."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, d))
+    return X, X @ rng.normal(size=d) + rng.normal(size=n) + 3.0

@@ -8,6 +8,7 @@ from collections import Counter
 
 import hostile
 import numpy as np
+import promises
 import pytest
 from numpy.testing import assert_allclose
 from scipy import sparse
@@ -26,7 +27,7 @@ def test_hostile_inputs(first, tmp_path):
     for number in range(first, min(first + GROUP, CASES)):
         one = hostile.case(number, tmp_path)
         try:
-            endings.update(hostile.live(one))
+            endings.update(promises.live(one))
         except Exception as error:
             raise AssertionError(f"{error}\n{one.parameters}\n{one.notes}") from error
     # The cases are of all kinds.

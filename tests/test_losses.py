@@ -142,6 +142,14 @@ def test_nothing_hides_a_nan(name, loss):
 
 
 @every_loss
+def test_only_the_residual_matters(name, loss):
+    """``Loss.descend`` gives it y = 0 and f = −(y − f)."""
+    y, r = np.array([-7.0, 0.5, 1024.0]), np.array([-4.0, -1.0, 0.0, 0.125, 64.0])
+    for target, residual in product(y, r):
+        assert loss.at(target, target + residual) == loss.at(0.0, residual)
+
+
+@every_loss
 def test_sums_over_rows(name, loss):
     rng = np.random.default_rng(0)
     y, f, s = rng.normal(size=50), 3.0 * rng.normal(size=50), rng.uniform(size=50)

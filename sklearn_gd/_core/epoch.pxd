@@ -2,7 +2,7 @@ cimport cython
 from libc.math cimport pow
 
 from sklearn_gd._core.debts cimport Debts
-from sklearn_gd._core.losses cimport Loss
+from sklearn_gd._core.losses cimport Flight, Loss
 from sklearn_gd._core.order cimport Ahead, Order
 from sklearn_gd._core.penalties cimport Penalty
 from sklearn_gd._core.rows cimport Rows
@@ -39,12 +39,6 @@ cdef class Mean:
     cdef bint wanted
 
     cdef void add(self, const double* w) noexcept nogil
-
-
-# What up to four steps make of w, a w + Σ_k u_k x_k, and of the sum of their iterates,
-# sum_a w + Σ_k sum_u_k x_k; and the intercept.
-cdef struct Flight:
-    double a, sum_a, bias
 
 
 @cython.final
@@ -103,17 +97,7 @@ cdef class Problem:
         self, double* w, Order order, Steps steps, Mean mean
     ) except? -1 nogil
     cdef void fly(
-        self,
-        Py_ssize_t first,
-        Py_ssize_t size,
-        const double* z,
-        Py_ssize_t K,
-        const double* products,
-        Steps steps,
-        Mean mean,
-        double* u,
-        double* sum_u,
-        Flight* flight,
+        self, Py_ssize_t first, Steps steps, Mean mean, Flight* flight
     ) noexcept nogil
     cdef double dense_prox(
         self, double* w, Order order, Steps steps, Mean mean

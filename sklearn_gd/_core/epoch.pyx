@@ -14,7 +14,7 @@ from libc.math cimport INFINITY
 import numpy as np
 
 from sklearn_gd._core.debts cimport Debts
-from sklearn_gd._core.losses cimport Loss
+from sklearn_gd._core.losses cimport Flight, Loss
 from sklearn_gd._core.order cimport Order
 from sklearn_gd._core.penalties cimport Penalty
 from sklearn_gd._core.rows cimport Rows
@@ -478,6 +478,8 @@ cdef class Problem:
         v = &room[0]
         for j in range(d):
             v[j] = w[j]
+        flight.z, flight.products, flight.K = z, products, 1
+        flight.u, flight.sum_u = u, sum_u
         flight.bias = w[d] if self.intercept else 0.0
         while True:
             count = self.take(order, RUN)
@@ -485,10 +487,10 @@ cdef class Problem:
                 break
             self.aim(self.at, count)
             for first in range(0, count, 4):
-                size = min(4, count - first)
+                size = flight.size = min(4, count - first)
                 at = &self.at[first]
                 self.rows.meet(at, size, v, z, products)
-                self.fly(first, size, z, 1, products, steps, mean, u, sum_u, &flight)
+                self.fly(first, steps, mean, &flight)
                 if mean.wanted:
                     for j in range(d):
                         mean.sum[j] += flight.sum_a * v[j]
@@ -505,59 +507,37 @@ cdef class Problem:
         return total
 
     cdef void fly(
-        self,
-        Py_ssize_t first,
-        Py_ssize_t size,
-        const double* z,
-        Py_ssize_t K,
-        const double* products,
-        Steps steps,
-        Mean mean,
-        double* u,
-        double* sum_u,
-        Flight* flight,
+        self, Py_ssize_t first, Steps steps, Mean mean, Flight* flight
     ) noexcept nogil:
-        """Make the steps of up to four dense rows in hand, but for w: ``Loss.descend``.
-
-        The steps u_i, and those of the sum of the w_k, are every K-th of u and sum_u.
-        """
-        cdef double alpha = self.penalty.l2
-        cdef double one = 1.0 if self.intercept else 0.0
+        """Make the steps of up to four dense rows in hand, but for w."""
+        cdef Py_ssize_t K = flight.K
         cdef double bias = flight.bias
-        cdef double eta[4]
+        cdef double shrinks
         cdef Py_ssize_t k, i
-        for k in range(size):
-            eta[k] = steps.next(1)
-        flight.bias = self.loss.descend(
-            size,
-            &self.t[first],
-            &self.u[first] if self.weighted else NULL,
-            eta,
-            alpha,
-            one,
-            z,
-            K,
-            products,
-            bias,
-            &self.f[first],
-            u,
-        )
+        for k in range(flight.size):
+            flight.eta[k] = steps.next(1)
+        flight.y, flight.f = &self.t[first], &self.f[first]
+        flight.s = &self.u[first] if self.weighted else NULL
+        flight.l2 = self.penalty.l2
+        flight.one = 1.0 if self.intercept else 0.0
+        self.loss.descend(flight)
         flight.a, flight.sum_a = 1.0, 0.0
-        if alpha == 0.0 and not mean.wanted:
+        if flight.l2 == 0.0 and not mean.wanted:
             return
-        for k in range(size):
-            bias += u[k * K] * one
-            sum_u[k * K] = 0.0
-            flight.a *= 1.0 - eta[k] * alpha
-            for i in range(k):
-                u[i * K] *= 1.0 - eta[k] * alpha
-            for i in range(k + 1):
-                sum_u[i * K] += u[i * K]
+        for k in range(flight.size):
+            shrinks = 1.0 - flight.eta[k] * flight.l2
+            flight.a *= shrinks
             flight.sum_a += flight.a
+            for i in range(k):
+                flight.u[i * K] *= shrinks
+            flight.sum_u[k * K] = 0.0
+            for i in range(k + 1):
+                flight.sum_u[i * K] += flight.u[i * K]
+            bias += flight.u[k * K] * flight.one
             if mean.wanted and self.intercept:
                 mean.sum[self.rows.d] += bias
         if mean.wanted:
-            mean.count += size
+            mean.count += flight.size
 
     cdef double dense_prox(
         self, double* w, Order order, Steps steps, Mean mean

@@ -1,10 +1,11 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: initializedcheck=False
-"""Losses: ℓ(y, f) of one residual and its derivatives with respect to f.
+"""Losses: ℓ(y, f) of one residual, y − f, and its derivatives with respect to f.
 
 A new loss is a subclass of ``Loss`` here and a line in ``LOSSES``; the tests check each
-loss of that table by finite differences. A final class that is also named in
-``AnyLoss`` is faster, since the loop over rows then sees its formula.
+loss of that table by finite differences, and that nothing but y − f matters. A final
+class that is also named in ``AnyLoss`` is faster, since the loops over rows then see
+its formula.
 
 Three of the losses have a kink, where no step that is safe for descent is known. With
 ``width`` > 0 the derivative of such a loss is that of its Moreau envelope,
@@ -64,53 +65,18 @@ cdef class Loss:
         double* c,
     ) noexcept nogil:
         """Return Σ_k s_k ℓ(y_k, f_k) and write s_k ∂ℓ/∂f to c; s may be NULL, all 1."""
-        cdef double total = 0.0
-        cdef double weight
-        cdef Py_ssize_t k
-        for k in range(count):
-            weight = 1.0 if s == NULL else s[k]
-            total += weight * self.value(y[k], f[k])
-            c[k] = weight * self.derivative(y[k], f[k])
-        return total
+        return over_rows(self, count, y, f, s, c)
 
-    cdef double descend(
-        self,
-        Py_ssize_t count,
-        const double* y,
-        const double* s,
-        const double* eta,
-        double alpha,
-        double one,
-        const double* z,
-        Py_ssize_t K,
-        const double* products,
-        double bias,
-        double* f,
-        double* u,
-    ) noexcept nogil:
+    cdef void descend(self, Flight* flight) noexcept nogil:
         """Make up to four steps of plain descent, one row each, but for w.
 
         After k of four steps w_k = a_k w + Σ_{i≤k} v_ik x_i, so the next prediction is
-        x_k·w_{k−1} = a x_k·w + Σ_i v_i x_i·x_k. All products with w (every K-th of z)
-        and of the rows with one another (01, 02, 12, 03, 13, 23) are there before the
-        first step, and w is read and written once for four steps that would have
-        waited for each other.
-
-        Parameters
-        ----------
-        one : 1.0 or 0.0
-            Whether there is an intercept, which is at ``bias``.
-        f, u : pointers to double
-            For the predictions and, every K-th, the steps −η_k s_k ℓ′.
-
-        Returns
-        -------
-        bias : float
-            After the steps.
+        x_k·w_{k−1} = a x_k·w + Σ_i v_i x_i·x_k. All products with w and of the rows
+        with one another are there before the first step, and w is read and written
+        once for four steps that would have waited for each other. Here u_k is the step
+        −η_k s_k ℓ′ itself; ``Problem.fly`` makes a, u and their sums of that.
         """
-        return over_steps(
-            self, count, y, s, eta, alpha, one, z, K, products, bias, f, u
-        )
+        over_steps(self, flight)
 
     def at(self, double y, double f):
         """Return (ℓ, ∂ℓ/∂f) at one point, for tests and the curious."""
@@ -168,24 +134,8 @@ cdef class SquaredError(Loss):
     ) noexcept nogil:
         return over_rows(self, count, y, f, s, c)
 
-    cdef double descend(
-        self,
-        Py_ssize_t count,
-        const double* y,
-        const double* s,
-        const double* eta,
-        double alpha,
-        double one,
-        const double* z,
-        Py_ssize_t K,
-        const double* products,
-        double bias,
-        double* f,
-        double* u,
-    ) noexcept nogil:
-        return over_steps(
-            self, count, y, s, eta, alpha, one, z, K, products, bias, f, u
-        )
+    cdef void descend(self, Flight* flight) noexcept nogil:
+        over_steps(self, flight)
 
 
 @cython.final
@@ -223,24 +173,8 @@ cdef class Huber(Loss):
     ) noexcept nogil:
         return over_rows(self, count, y, f, s, c)
 
-    cdef double descend(
-        self,
-        Py_ssize_t count,
-        const double* y,
-        const double* s,
-        const double* eta,
-        double alpha,
-        double one,
-        const double* z,
-        Py_ssize_t K,
-        const double* products,
-        double bias,
-        double* f,
-        double* u,
-    ) noexcept nogil:
-        return over_steps(
-            self, count, y, s, eta, alpha, one, z, K, products, bias, f, u
-        )
+    cdef void descend(self, Flight* flight) noexcept nogil:
+        over_steps(self, flight)
 
 
 cdef inline double ramp(double r, double width) noexcept nogil:
@@ -294,24 +228,8 @@ cdef class Quantile(Loss):
     ) noexcept nogil:
         return over_rows(self, count, y, f, s, c)
 
-    cdef double descend(
-        self,
-        Py_ssize_t count,
-        const double* y,
-        const double* s,
-        const double* eta,
-        double alpha,
-        double one,
-        const double* z,
-        Py_ssize_t K,
-        const double* products,
-        double bias,
-        double* f,
-        double* u,
-    ) noexcept nogil:
-        return over_steps(
-            self, count, y, s, eta, alpha, one, z, K, products, bias, f, u
-        )
+    cdef void descend(self, Flight* flight) noexcept nogil:
+        over_steps(self, flight)
 
 
 @cython.final
@@ -340,24 +258,8 @@ cdef class AbsoluteError(Loss):
     ) noexcept nogil:
         return over_rows(self, count, y, f, s, c)
 
-    cdef double descend(
-        self,
-        Py_ssize_t count,
-        const double* y,
-        const double* s,
-        const double* eta,
-        double alpha,
-        double one,
-        const double* z,
-        Py_ssize_t K,
-        const double* products,
-        double bias,
-        double* f,
-        double* u,
-    ) noexcept nogil:
-        return over_steps(
-            self, count, y, s, eta, alpha, one, z, K, products, bias, f, u
-        )
+    cdef void descend(self, Flight* flight) noexcept nogil:
+        over_steps(self, flight)
 
 
 cdef inline double outside(double r, double epsilon) noexcept nogil:
@@ -401,24 +303,8 @@ cdef class EpsilonInsensitive(Loss):
     ) noexcept nogil:
         return over_rows(self, count, y, f, s, c)
 
-    cdef double descend(
-        self,
-        Py_ssize_t count,
-        const double* y,
-        const double* s,
-        const double* eta,
-        double alpha,
-        double one,
-        const double* z,
-        Py_ssize_t K,
-        const double* products,
-        double bias,
-        double* f,
-        double* u,
-    ) noexcept nogil:
-        return over_steps(
-            self, count, y, s, eta, alpha, one, z, K, products, bias, f, u
-        )
+    cdef void descend(self, Flight* flight) noexcept nogil:
+        over_steps(self, flight)
 
 
 @cython.final
@@ -453,24 +339,8 @@ cdef class SquaredEpsilonInsensitive(Loss):
     ) noexcept nogil:
         return over_rows(self, count, y, f, s, c)
 
-    cdef double descend(
-        self,
-        Py_ssize_t count,
-        const double* y,
-        const double* s,
-        const double* eta,
-        double alpha,
-        double one,
-        const double* z,
-        Py_ssize_t K,
-        const double* products,
-        double bias,
-        double* f,
-        double* u,
-    ) noexcept nogil:
-        return over_steps(
-            self, count, y, s, eta, alpha, one, z, K, products, bias, f, u
-        )
+    cdef void descend(self, Flight* flight) noexcept nogil:
+        over_steps(self, flight)
 
 
 ctypedef fused AnyLoss:
@@ -506,28 +376,23 @@ cdef inline double over_rows(
     return total
 
 
-cdef inline double over_steps(
-    AnyLoss loss,
-    Py_ssize_t count,
-    const double* y,
-    const double* s,
-    const double* eta,
-    double alpha,
-    double one,
-    const double* z,
-    Py_ssize_t K,
-    const double* products,
-    double bias,
-    double* f,
-    double* u,
-) noexcept nogil:
+cdef inline void over_steps(AnyLoss loss, Flight* flight) noexcept nogil:
+    # Copies: to the compiler, what is written may be what the pointer shows.
+    cdef const double* y = flight.y
+    cdef const double* s = flight.s
+    cdef const double* z = flight.z
+    cdef const double* products = flight.products
+    cdef double* f = flight.f
+    cdef double* u = flight.u
+    cdef double l2 = flight.l2, one = flight.one
+    cdef const double* eta = &flight.eta[0]
     cdef double v[4]
-    cdef double a = 1.0, newest = 0.0
-    cdef double r, slope
-    cdef Py_ssize_t m = 0
+    cdef double bias = flight.bias, a = 1.0, newest = 0.0
+    cdef double r, slope, shrinks
+    cdef Py_ssize_t size = flight.size, K = flight.K, m = 0
     cdef Py_ssize_t k, i
     for k in range(4):  # which the compiler can write out
-        if k == count:
+        if k == size:
             break
         # What waits for the step before comes last.
         r = a * z[k * K] + bias - y[k]
@@ -542,12 +407,13 @@ cdef inline double over_steps(
         slope = loss.derivative(0.0, r)
         if s != NULL:
             slope *= s[k]
-        if alpha != 0.0:
-            a *= 1.0 - eta[k] * alpha
+        if l2 != 0.0:
+            shrinks = 1.0 - eta[k] * l2
+            a *= shrinks
             for i in range(k):
-                v[i] *= 1.0 - eta[k] * alpha
+                v[i] *= shrinks
         newest = v[k] = u[k * K] = -eta[k] * slope
-    return bias + newest * one
+    flight.bias = bias + newest * one
 
 
 LOSSES = {

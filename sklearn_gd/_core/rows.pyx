@@ -359,12 +359,8 @@ cdef class DenseRows(Rows):
         self, const Py_ssize_t* at, Py_ssize_t count, bint soon
     ) noexcept nogil:
         cdef Py_ssize_t k
-        if soon:
-            for k in range(count):
-                ask(<const char*>self.row(at[k]), self.bytes, True)
-        else:
-            for k in range(count):
-                ask(<const char*>self.row(at[k]), self.bytes, False)
+        for k in range(count):
+            ask(<const char*>self.row(at[k]), self.bytes, soon)
 
     cdef void dot_lanes(
         self,

@@ -251,19 +251,11 @@ cdef class Targets:
         cdef PyObject* mean = <PyObject*>self.means[t]
         cdef double* bias = &self.V[self.d, t]
         cdef Flight flight
+        flight.size, flight.K = size, self.K
+        flight.z, flight.products = &self.F[0, t], products
+        flight.u, flight.sum_u = &self.C[0, t], &self.G[0, t]
         flight.bias = bias[0]
-        (<Problem>p).fly(
-            first,
-            size,
-            &self.F[0, t],
-            self.K,
-            products,
-            <Steps>steps,
-            <Mean>mean,
-            &self.C[0, t],
-            &self.G[0, t],
-            &flight,
-        )
+        (<Problem>p).fly(first, <Steps>steps, <Mean>mean, &flight)
         bias[0] = flight.bias
         self.a[t], self.sum_a[t] = flight.a - 1.0, flight.sum_a
 
