@@ -10,9 +10,7 @@ from scipy.linalg.blas import dsyrk
 from sklearn_gd._core.gram import FEW_COLUMNS, Gram
 from sklearn_gd._core.order import Order
 from sklearn_gd._core.rows import CSRRows, DenseRows
-from sklearn_gd._factor import Factor
-
-EPS = np.finfo(np.float64).eps
+from sklearn_gd._factor import EPS, Factor
 
 # Values in a block of rows: 512 kB of float64, which stay in the second-level cache,
 # but rows enough to keep BLAS busy.

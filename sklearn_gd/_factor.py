@@ -75,8 +75,14 @@ class Factor:
         condition : float
             How much a rounding of X may grow in w: the condition number of the columns
             divided by their norms, as far as they are not linearly dependent.
+
+        Raises
+        ------
+        ValueError
+            If the squares of what the factor knows overflow.
         """
         d = len(self.mean) - 1
+        finite(np.linalg.norm(self.R, axis=0))
         A, q = self.R[:, :d], self.R[:, d]
         # A column whose deviation is the rounding of its mean is constant.
         floor = 16 * EPS * np.sqrt(self.weight) * np.abs(self.mean[:d])
@@ -124,3 +130,12 @@ def least_squares(A, q):
             v = other
     w[used] = v / scale
     return w, sigma[0] / sigma[rank - 1]
+
+
+def finite(values):
+    if not np.isfinite(values).all():
+        raise ValueError(
+            "X or y has values so large that their squares overflow. Divide the "
+            "columns, or y, by a constant."
+        )
+    return values

@@ -15,8 +15,8 @@ from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 from sklearn_gd._core.epoch import Problem
 from sklearn_gd._core.losses import SquaredError
 from sklearn_gd._core.penalties import Penalty
+from sklearn_gd._factor import EPS, finite
 
-EPS = np.finfo(np.float64).eps
 # Squares below this have lost digits, or all of them.
 TINY = np.finfo(np.float64).tiny
 # More columns than this have no Gram matrix here: it would cost more than it saves.
@@ -411,15 +411,6 @@ def triangle_of(gram, ridge, mean, lost_to_means):
     quality = linalg.lapack.dpocon(lower, norm, uplo="L")[0]
     kept = 1.0 / max(1.0, np.max(np.abs(mean) * scale) ** lost_to_means)
     return Triangle(scale, lower, min(quality, kept))
-
-
-def finite(values):
-    if not np.isfinite(values).all():
-        raise ValueError(
-            "X or y has values so large that their squares overflow. Divide the "
-            "columns, or y, by a constant."
-        )
-    return values
 
 
 def inverse(values):

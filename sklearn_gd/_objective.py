@@ -17,16 +17,8 @@ from sklearn_gd._core.penalties import Penalty
 from sklearn_gd._core.quadratic import Quadratic
 from sklearn_gd._core.targets import Targets
 from sklearn_gd._double import residuals, transposed_product
-from sklearn_gd._factor import Factor
-from sklearn_gd._geometry import (
-    EPS,
-    GOOD,
-    TINY,
-    Geometry,
-    finite,
-    inverse,
-    triangle_of,
-)
+from sklearn_gd._factor import EPS, Factor, finite
+from sklearn_gd._geometry import GOOD, TINY, Geometry, inverse, triangle_of
 
 # The largest relative loss of digits to the columns' means with which steps may know
 # the rows by their Gram matrix alone.
@@ -383,7 +375,6 @@ class Objective:
             return self._plain_residuals(w, block, where)
 
         factor = self.data.factor(residual, center=self.fit_intercept)
-        finite(np.linalg.norm(factor.R, axis=0))
         p, intercept, self.condition = factor.solve(self.penalty.l2, toward=w[:d])
         return self.joined(p, intercept)
 

@@ -8,7 +8,7 @@ from sklearn_gd import _messages, _steps
 from sklearn_gd._core.epoch import Steps
 from sklearn_gd._core.quadratic import ROUNDING
 from sklearn_gd._core.rules import AdaGrad, Descent, Momentum, RMSprop
-from sklearn_gd._geometry import EPS, finite
+from sklearn_gd._factor import EPS, finite
 from sklearn_gd._state import evaluate
 
 # A stream's iteration is tried with its step halved at most this many times.

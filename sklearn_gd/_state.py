@@ -8,7 +8,7 @@ import numpy as np
 from sklearn_gd import _steps
 from sklearn_gd._core.epoch import Steps
 from sklearn_gd._core.quadratic import ROUNDING, Watch
-from sklearn_gd._geometry import EPS
+from sklearn_gd._factor import EPS
 from sklearn_gd._objective import values_and_gradients
 
 # Steps in a run on a quadratic, and the products in them, a millisecond between two

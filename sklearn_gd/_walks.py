@@ -5,7 +5,7 @@ import numpy as np
 from sklearn_gd._core.epoch import Mean, Steps
 from sklearn_gd._core.quadratic import ROUNDING
 from sklearn_gd._core.targets import Targets
-from sklearn_gd._geometry import EPS
+from sklearn_gd._factor import EPS
 from sklearn_gd._objective import DAMPING, values_and_gradients
 from sklearn_gd._state import evaluate
 

@@ -106,6 +106,13 @@ def test_products_that_overflow_in_lanczos(solver, loss):
         GDRegressor(solver, loss=loss).fit(1e3 * X, y)
 
 
+def test_a_stream_whose_squares_overflow_is_refused():
+    model = GDRegressor("newton", fit_intercept=False)
+    with pytest.raises(ValueError, match="squares overflow"):
+        model.partial_fit([[1e30], [2e30]], [0.0, 0.0], [1e290, 1e290])
+    assert not hasattr(model, "coef_")
+
+
 def test_integers_without_end():
     X, y = table()
     X = X.astype(object)
