@@ -127,7 +127,7 @@ class Data:
         Targets, one a row.
     s : ndarray of shape (n,) or None
         Weights of any scale; None is 1.
-    held : ndarray of int, default=None
+    held : ndarray of int or bool, default=None
         Rows that do not count, whatever their weights: they are held out.
 
     Attributes
@@ -149,7 +149,6 @@ class Data:
         self.rows = rows
         self.Y = Y
         self.s = s
-        self.held = held
         self.n, self.unit, self.kept = Y.shape[1], 1.0, None
         counts = None if s is None else s > 0
         if held is not None:
@@ -172,6 +171,12 @@ class Data:
     def without(self, held):
         """Return the same data with these rows held out."""
         return type(self)(self.X, self.rows, self.Y, self.s, held)
+
+    def only(self, held):
+        """Return the same data with all other rows held out."""
+        others = np.ones(self.Y.shape[1], dtype=bool)
+        others[held] = False
+        return self.without(others)
 
     @property
     def d(self):

@@ -83,7 +83,7 @@ def progress(states):
     line += f"  learning rate = {state.steps.last:.3e}"
     scores = [state.scores[-1] for state in states if state.scores]
     if scores:
-        line += f"  validation R² = {np.mean(scores):.6f}"
+        line += f"  validation score = {np.mean(scores):.6f}"
     return line
 
 

@@ -143,9 +143,10 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Iterations or epochs without improvement that make a plateau.
     early_stopping : bool, default=False
         Whether to hold out a part of the rows of positive weight, to stop when their
-        R² has not risen by tol for n_iter_no_change iterations or epochs, and to return
-        the model for which it was highest. R² is what it is for the squared error: for
-        a quantile far from ½ it is a poor judge.
+        score has not risen by tol for n_iter_no_change iterations or epochs, and to
+        return the model for which it was highest. The score is D² of the loss: R² for
+        the squared error, and for the others the share of the best constant's loss that
+        the model saves.
     validation_fraction : float, default=0.1
         The share of the rows that is held out.
     average : "auto" or bool, default="auto"
@@ -186,8 +187,8 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         stochastic float steps with ``tol=None`` the mean of the loss during the epoch
         plus the penalty, which saves a pass over X.
     validation_scores_ : list of float
-        R² of the rows held out after each iteration or epoch, with ``early_stopping``;
-        of several targets, the mean.
+        D² of the rows held out after each iteration or epoch, with ``early_stopping``
+        (R² for the squared error); of several targets, the mean.
     coef_path_ : ndarray of shape (n_iter_ + 1, n_features) or \
             (n_iter_ + 1, n_targets, n_features)
         The coefficients that loss_curve_ belongs to, with ``store_path``.
@@ -417,8 +418,10 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     def _fit(self, data, start):
         rng = check_random_state(self.random_state)
+        held = None
         if self.early_stopping:
-            data = data.without(self._held_out(data, rng))
+            held = self._held_out(data, rng)
+            data, held = data.without(held), data.only(held)
         targets = len(data.Y)
         losses = self._losses(data, [None] * targets)
         offset = None if self._is_automatic else 0.0
@@ -447,7 +450,7 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
                     self._policy(walk, size, objective.loss),
                     stopping,
                     w,
-                    validation=self._validation(data, t),
+                    validation=held and Validation(held, objective.loss, t),
                     keeps_path=self.store_path,
                 )
             )
@@ -762,14 +765,6 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 f"positive weight: {error}"
             ) from error
         return np.sort(rows[held])
-
-    def _validation(self, data, target):
-        held = data.held
-        if held is None:
-            return None
-        s = np.ones(len(held)) if data.s is None else data.s[held]
-        # Of the largest there, so that their sum is neither 0 nor infinite.
-        return Validation(data, data.Y[target, held], s / s.max())
 
     def _walk(self, data, stream, rng, in_stream=False):
         solver = SOLVERS[self.solver]

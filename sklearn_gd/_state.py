@@ -9,7 +9,7 @@ from sklearn_gd import _steps
 from sklearn_gd._core.epoch import Steps
 from sklearn_gd._core.quadratic import ROUNDING, Watch
 from sklearn_gd._factor import EPS
-from sklearn_gd._objective import values_and_gradients
+from sklearn_gd._objective import best_constant, values_and_gradients
 
 # Steps in a run on a quadratic, and the products in them, a millisecond between two
 # looks for Ctrl-C.
@@ -37,32 +37,35 @@ class Stopping:
     patience: int = 5
 
 
-@dataclass(frozen=True)
 class Validation:
-    """R² on rows that were held out.
+    """The score on rows that were held out, D²: the R² of the loss.
 
-    Attributes
+    D² = 1 − (mean ℓ) / (mean ℓ of the best constant), which is R² for the squared error
+    and ``sklearn.metrics.d2_pinball_score`` for a quantile.
+
+    Parameters
     ----------
     data : Data
-    y, s : ndarray
-        Targets and weights of the rows that ``data`` holds out.
+        In which only the rows held out count.
+    loss : Loss
+    target : int
     """
 
-    data: object
-    y: np.ndarray
-    s: np.ndarray
+    def __init__(self, data, loss, target):
+        self.data = data
+        self.y = data.Y[target]
+        constant = best_constant(data, loss, self.y)
+        self.of_constant = data.loss_means(loss, self.y, constant)[0]
 
     def score(self, objective, w):
-        """Return the weighted R² of w."""
-        d = objective.data.d
-        intercept = objective.offset + (w[d] if objective.fit_intercept else 0.0)
-        r = self.y - self.data.predict(w[:d], intercept, self.data.held)
-        apart = self.y - np.average(self.y, weights=self.s)
-        total = self.s @ apart**2
-        left = self.s @ r**2
-        if total == 0.0:
+        """Return the weighted D² of w."""
+        data, rows = self.data, self.data.kept
+        intercept = objective.offset + (w[data.d] if objective.fit_intercept else 0.0)
+        f = data.predict(w[: data.d], intercept, rows)
+        left = objective.loss.sums(self.y[rows], f, data.weights(rows))[0] / data.n
+        if self.of_constant == 0.0:
             return 1.0 if left == 0.0 else 0.0
-        return float(1.0 - left / total)
+        return float(1.0 - left / self.of_constant)
 
 
 class State:
@@ -106,6 +109,9 @@ class State:
         F at the start and after each iteration.
     plateau : bool
         Whether F has not fallen by more than tol for ``patience`` iterations.
+    may_judge : bool
+        Whether the policy of a smoothed loss has just used up a width, or many steps:
+        only then does a score that has not risen say anything.
     """
 
     def __init__(
@@ -138,6 +144,7 @@ class State:
         self.heeds_rise, self.heeds_plateau, self.ceiling = True, False, np.inf
         self.single_steps = keeps_path or validation is not None
         self.damping, self.settled = 0.0, False
+        self.may_judge = False
         self.reason = None
 
     def begin(self):
@@ -148,7 +155,8 @@ class State:
         self.best = self.start
         self.curve = [float(self.F)]
         self.path = [self.start] if self.keeps_path else []
-        self.scores, self.best_score, self._unscored = [], -np.inf, 0
+        self.scores, self._unscored = [], 0
+        self.best_score = self._judged_score = -np.inf
         self.scored = self.start, self.F
         self._new_plateau()
         self.policy.begin(self)
@@ -204,12 +212,17 @@ class State:
         point = self.path[-1] if self.keeps_path else self.point
         score = self.validation.score(self.objective, point)
         self.scores.append(score)
-        enough = score > self.best_score + self.tol
-        self._unscored = 0 if enough else self._unscored + 1
         if score > self.best_score:
             self.best_score = score
             self.scored = np.array(point), self.curve[-1]
-        if self.stopping.tol is not None and self._unscored >= self.stopping.patience:
+        smoothed = self.objective.loss.width > 0.0
+        # While a kink is smoothed over by much, the score may well fall.
+        if not smoothed or self.may_judge:
+            enough = self.best_score > self._judged_score + self.tol
+            self._unscored = 0 if enough else self._unscored + 1
+            self._judged_score, self.may_judge = self.best_score, False
+        patience = 1 if smoothed else self.stopping.patience
+        if self.stopping.tol is not None and self._unscored >= patience:
             return STOPPED_EARLY
         return None
 

@@ -294,6 +294,7 @@ class Smoothing:
             self.width = max(self.width / 4.0, self.end)
             self.steps *= self.growth
             self._begin_stage(state)
+        state.may_judge = (state.n_iter - self.begun) % (state.patience * STAGE) == 0
         return None
 
 
@@ -392,4 +393,5 @@ class Halving:
         state.patience *= 2
         state.objective.loss.width /= 2.0
         state.set_step(state.eta / 2.0)
+        state.may_judge = True
         return None

@@ -95,11 +95,18 @@ def spreading():
 
 
 @ignore_convergence
+@pytest.mark.parametrize("early_stopping", [False, True])
 @pytest.mark.parametrize("quantile", [0.1, 0.9])
 @pytest.mark.parametrize("solver", FIRST_ORDER)
-def test_quantiles_cover_rows_that_were_not_seen(solver, quantile):
+def test_quantiles_cover_rows_that_were_not_seen(solver, quantile, early_stopping):
     X, y = spreading()
-    model = GDRegressor(solver, loss="quantile", quantile=quantile, random_state=0)
+    model = GDRegressor(
+        solver,
+        loss="quantile",
+        quantile=quantile,
+        early_stopping=early_stopping,
+        random_state=0,
+    )
     model.fit(X[::2], y[::2])
     below = y[1::2] < model.predict(X[1::2])
     assert abs(below.mean() - quantile) < 0.02
