@@ -474,6 +474,11 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         automatic steps is exact: after any calls, the coefficients are those of one
         ``fit`` on all rows seen, weighted as they were.
 
+        For losses with a kink and small chunks that rule is biased, since each chunk
+        has an optimum of its own (the 0.9 quantile, chunks of 50 rows: 12 to 28% of
+        F₀ − F* stayed). There ``learning_rate=1.0, schedule="invscaling", power_t=0.5``
+        is better on standardised columns (0.02%, in 1600 calls).
+
         ``loss_`` and ``loss_curve_`` are F on these rows, at the end and before.
 
         Parameters
