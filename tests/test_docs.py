@@ -1,5 +1,6 @@
-"""The code of the pages is run: the loss of "Add a loss" is compiled and fitted."""
+"""What the pages say is so: code is run, and the tests they name exist."""
 
+import ast
 import importlib.util
 import re
 import shlex
@@ -21,7 +22,9 @@ from sklearn_gd import GDRegressor
 from sklearn_gd._solver import SOLVERS
 
 ROOT = Path(sklearn_gd.__file__).parents[1]
-PAGE = Path(__file__).parents[1] / "docs" / "add_a_loss.rst"
+TESTS = Path(__file__).parent
+DOCS = TESTS.parent / "docs"
+PAGE = DOCS / "add_a_loss.rst"
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +86,15 @@ def test_its_derivatives_are_right(pseudo_huber):
     assert (value >= 0.0).all()
     assert_allclose((above - below)[:, 0] / (2 * h), slopes, atol=1e-9)
     assert_allclose((above - below)[:, 1] / (2 * h), loss.seconds(y, f), atol=1e-9)
+
+
+def test_every_guarantee_names_tests_that_exist():
+    text = (DOCS / "guarantees.rst").read_text(encoding="utf-8")
+    promises = text.split("   * - ")[1:]
+    assert len(promises) > 30
+    for promise in promises:
+        assert re.search(r"``(test_\w+\.py::test_\w+|\.ci/\w+)``", promise), promise
+    named = re.findall(r"``(test_\w+\.py)::(test_\w+)``", text)
+    for file, name in named:
+        tree = ast.parse((TESTS / file).read_text(encoding="utf-8"))
+        assert name in {node.name for node in ast.walk(tree) if hasattr(node, "name")}
