@@ -332,7 +332,10 @@ class State:
 
     def back_to_best(self):
         self.w[:] = self.best
-        self.evaluate()
+        if self.walk.batch is None:
+            self.evaluate()
+        else:
+            self.point, self.F = self.w, self.best_F
 
     def gradient(self, w):
         """Return ∇F(w), which may be known."""

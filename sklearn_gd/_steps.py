@@ -19,6 +19,8 @@ LARGE = 1e6
 # the steepest every few steps. Measured on 15 tables: a batch's noise leaves less room.
 LONG = 1.8
 LONG_BATCH = 1.5
+# An epoch that lowers F by less than this share of it may have met its noise.
+SLOW = 0.01
 # Steps of the first stage of a smoothed loss, and the gradient that ends a stage.
 STAGE = 60
 STAGE_TOL = 0.005
@@ -346,6 +348,11 @@ class Halving:
     of 1e-2 instead of 1e-4 on tables of 20 to 100 rows.) The fit also stops when two
     halvings in a row have brought less than tol.
 
+    The step halves at once, and the patience stays, where successive means show that
+    what keeps F up is noise alone: their ways from the optimum have no more than tol/2
+    in common. (On 15 standardised tables that is 261 epochs of sgd on average, not 298;
+    on 20,000 rows of 300 columns 11, not 921.)
+
     With many rows a few epochs must do, and each costs time: the distance from the
     optimum, told by a sample of the rows, is looked at after each epoch, one epoch is
     enough for the first plateau, and one halving in vain for the end.
@@ -362,6 +369,7 @@ class Halving:
     def begin(self, state):
         self.F = np.inf
         self.futile = 0
+        self.last, self.common = (np.inf, None, None), []
         loss = state.objective.loss
         if not loss.has_second:
             loss.width = state.objective.deviation
@@ -374,24 +382,46 @@ class Halving:
         self.size.follow(state.rule, state.w)
         if state.F <= state.objective.F_noise:
             return "converged: every row is met to rounding"
-        waiting = state.is_finite and not state.plateau
-        if waiting and not self.hasty:
-            return None
-        excess = state.excess()
+        over = state.plateau or not state.is_finite
+        excess = None
+        if over or self.hasty or state.F > (1.0 - SLOW) * state.previous_F:
+            excess = state.excess()
         if excess is not None and excess <= state.tol:
             return "converged: F is within tol of the optimum"
-        if waiting:
+        is_there = excess is not None and self._is_there(state, excess)
+        self.last = state.F, state.point.copy(), state.point_g
+        if not over and not is_there:
             return None
-        begun = state.best_F < state.start_F  # else the step was too long by far
-        gained = state.best_F < (1.0 - state.tol) * self.F
-        self.futile = 0 if gained or not begun else self.futile + 1
-        if self.futile >= (1 if self.hasty else 2):
-            return "converged: smaller steps no longer lower F by more than tol"
-        self.F = state.best_F
+        if over:
+            begun = state.best_F < state.start_F  # else the step was too long by far
+            gained = state.best_F < (1.0 - state.tol) * self.F
+            self.futile = 0 if gained or not begun else self.futile + 1
+            if self.futile >= (1 if self.hasty else 2):
+                return "converged: smaller steps no longer lower F by more than tol"
+            self.F = state.best_F
+            state.patience *= 2
+        self.common = []
         state.back_to_best()
         state.rule.restart()
-        state.patience *= 2
         state.objective.loss.width /= 2.0
         state.set_step(state.eta / 2.0)
         state.may_judge = True
         return None
+
+    def _is_there(self, state, excess):
+        """Return whether nothing but the noise of the steps keeps F up.
+
+        What two successive means have in common of their way from the optimum, in the
+        metric of H, is what steps of this length have yet to cover. The rest, ξ and ξ′,
+        is noise, and by chance even ξᵀHξ′ of m pairs in d dimensions has a mean of
+        ξᵀHξ/√(md).
+        """
+        (F, point, g), F_0 = self.last, state.objective.constant_F
+        if g is None or not state.is_finite:
+            return False
+        excesses = F + state.F - 2.0 * (state.best_F - excess * F_0)
+        apart = 0.5 * (state.point_g - g) @ (state.point - point)
+        self.common.append(0.5 * (excesses - apart))
+        pairs = len(self.common) * state.objective.size
+        chance = 0.5 * excesses / np.sqrt(pairs)
+        return bool(np.mean(self.common) + chance <= 0.5 * state.tol * F_0)
