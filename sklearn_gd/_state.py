@@ -1,5 +1,6 @@
 """A fit on its way: where it is, where it was best, and when it should stop."""
 
+from array import array
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,6 +18,7 @@ RUN, RUN_PRODUCTS = 200, 1 << 22
 # F on a quadratic is exact relative to F at its base, which is moved once F is so low.
 REBASE = 1e-2
 STOPPED_EARLY = "stopped early: the validation score no longer rises by more than tol"
+ASKED = "stopped: a callback asked for it"
 
 
 @dataclass(frozen=True)
@@ -53,13 +55,15 @@ class Validation:
     s: np.ndarray
 
     def score(self, objective, w):
-        """Return the weighted R² of w."""
+        """Return the weighted R² of w, −∞ where w is not finite."""
         d = objective.data.d
         intercept = objective.offset + (w[d] if objective.fit_intercept else 0.0)
         r = self.y - self.data.predict(w[:d], intercept, self.data.held)
         apart = self.y - np.average(self.y, weights=self.s)
         total = self.s @ apart**2
         left = self.s @ r**2
+        if not np.isfinite(left):
+            return -np.inf
         if total == 0.0:
             return 1.0 if left == 0.0 else 0.0
         return float(1.0 - left / total)
@@ -102,8 +106,14 @@ class State:
     ceiling : float
         Whether the policy must look at each rise of F, at a plateau, and at an F above
         the ceiling.
+    share : float
+        The part of its step that an iteration made, where it searches for it.
     curve : list of float
         F at the start and after each iteration.
+    rates : array
+        The step of each iteration, the last one of an epoch.
+    scores : list of float
+        R² on the rows held out after each iteration.
     plateau : bool
         Whether F has not fallen by more than tol for ``patience`` iterations.
     """
@@ -132,12 +142,14 @@ class State:
         self.patience = stopping.patience
         self.w = w
         self.point = w
+        self.best_F = np.inf
         self.steps = Steps(0.0, 0.0, made)
         self.g = self.point_g = self.best_g = None
         self.watch = None
         self.heeds_rise, self.heeds_plateau, self.ceiling = True, False, np.inf
         self.single_steps = keeps_path or validation is not None
         self.damping, self.settled = 0.0, False
+        self.scores = []
         self.reason = None
 
     def begin(self):
@@ -146,9 +158,9 @@ class State:
         self.start = self.w.copy()
         self.start_rule = self.rule.state
         self.best = self.start
-        self.curve = [float(self.F)]
+        self.curve, self.rates = [float(self.F)], array("d")
         self.path = [self.start] if self.keeps_path else []
-        self.scores, self.best_score, self._unscored = [], -np.inf, 0
+        self.best_score, self._unscored = -np.inf, 0
         self.scored = self.start, self.F
         self._new_plateau()
         self.policy.begin(self)
@@ -181,37 +193,43 @@ class State:
         """Take note of where an iteration begins."""
         self.before = self.w.copy()
         self.previous_F = self.F
+        self.share = 1.0
 
     def arrive(self):
-        """Take note of where an iteration has led, and what its policy says."""
+        """Take note of where an iteration has led."""
         self.step = self.w - self.before
         self.curve.append(float(self.F))
+        self.rates.append(self.share * self.steps.last)
         if self.keeps_path:
             self.path.append(np.array(self.point))
+        if self.validation is not None:
+            self._heed_score()
         self._heed_plateau(self.F)
         # Equal up to rounding, the later iterate is the better one.
         if not self.is_above(self.best_F):
             self.best_F = min(self.F, self.best_F)
             self.best, self.best_g = self.point.copy(), self.point_g
+
+    def decide(self, asked):
+        """Let the policy act, and decide whether to stop here, as may be asked for."""
         reason = self.policy.after(self)
-        if self.stopping.tol is None and reason != _steps.DIVERGED:
-            reason = None
-        if self.validation is not None and reason != _steps.DIVERGED:
-            reason = self._heed_score() or reason
+        if reason != _steps.DIVERGED:
+            if self.stopping.tol is None:
+                reason = None
+            elif self._unscored >= self.stopping.patience:
+                reason = STOPPED_EARLY
+            if asked:
+                reason = reason or ASKED
         self.reason = reason
 
     def _heed_score(self):
-        point = self.path[-1] if self.keeps_path else self.point
-        score = self.validation.score(self.objective, point)
+        score = self.validation.score(self.objective, self.point)
         self.scores.append(score)
         enough = score > self.best_score + self.tol
         self._unscored = 0 if enough else self._unscored + 1
         if score > self.best_score:
             self.best_score = score
-            self.scored = np.array(point), self.curve[-1]
-        if self.stopping.tol is not None and self._unscored >= self.stopping.patience:
-            return STOPPED_EARLY
-        return None
+            self.scored = np.array(self.point), self.curve[-1]
 
     def _heed_plateau(self, F):
         if F < (1.0 - self.tol) * self._lowest:
@@ -257,10 +275,11 @@ class State:
             longest = min(longest, max(1, self.patience - self._flat))
         return longest
 
-    def pass_by(self, curve):
+    def pass_by(self, curve, etas):
         """Take note of the run's iterates before the last, which no policy looks at."""
         if len(curve) > 0:
             self.curve.extend(curve.tolist())
+            self.rates.frombytes(etas.tobytes())
             self.previous_F = self.curve[-1]
         if self.heeds_plateau:
             for F in curve:
