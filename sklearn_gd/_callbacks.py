@@ -31,9 +31,9 @@ class Watcher:
     def __init__(self, estimator, attributes):
         self.estimator = estimator
         self.attributes = attributes
-        self.errors = np.geterr()
         self.fit = None
         if getattr(estimator, "_skl_callbacks", None):
+            self.errors = np.geterr()
             tasks = estimator.max_iter
             self.fit = estimator._init_callback_context(max_subtasks=tasks)
 

@@ -896,7 +896,7 @@ class GDRegressor(
             "coef_": self._of_targets(coef.astype(dtype)),
             "intercept_": self._of_targets(intercepts),
             "loss_": float(sum(result.F for result in results)),
-            "loss_curve_": np.sum(curves, axis=0).tolist(),
+            "loss_curve_": np.array(curves).sum(axis=0).tolist(),
             "n_iter_": rates.shape[1],
             "t_": max(result.made for result in results),
             "learning_rate_curve_": rates[0] if self._is_vector else rates.T,
@@ -988,7 +988,7 @@ def _first_order():
 def _as_long(lists):
     """Return lists made as long as the longest, by repeating their last element."""
     longest = max(map(len, lists))
-    return [[*values, *values[-1:] * (longest - len(values))] for values in lists]
+    return [values + values[-1:] * (longest - len(values)) for values in lists]
 
 
 def _at_constant(objective):

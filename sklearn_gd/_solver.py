@@ -78,7 +78,7 @@ class Result:
         The iterate to go on from, which is not w where w is a mean.
     F : float
         F(w).
-    loss_curve : list of float
+    loss_curve : array
         F at the start and after each iteration.
     made : int
         Steps made, those of earlier calls included.
@@ -97,7 +97,7 @@ class Result:
     w: np.ndarray
     last: np.ndarray
     F: float
-    loss_curve: list
+    loss_curve: array
     made: int
     rates: array
     reason: str
@@ -300,7 +300,7 @@ def solve_exactly(state, factor):
     objective = state.objective
     coefficients, intercept, objective.condition = factor.solve(objective.penalty.l2)
     w = objective.joined(coefficients, intercept)
-    state.curve = [objective.value(state.w), objective.value(w)]
+    state.curve = array("d", [objective.value(state.w), objective.value(w)])
     state.path = [state.w, w] if state.keeps_path else []
     state.set_step(1.0)
     state.rates = array("d", [state.steps.advance()])

@@ -108,7 +108,7 @@ class State:
         the ceiling.
     share : float
         The part of its step that an iteration made, where it searches for it.
-    curve : list of float
+    curve : array
         F at the start and after each iteration.
     rates : array
         The step of each iteration, the last one of an epoch.
@@ -158,7 +158,7 @@ class State:
         self.start = self.w.copy()
         self.start_rule = self.rule.state
         self.best = self.start
-        self.curve, self.rates = [float(self.F)], array("d")
+        self.curve, self.rates = array("d", [self.F]), array("d")
         self.path = [self.start] if self.keeps_path else []
         self.best_score, self._unscored = -np.inf, 0
         self.scored = self.start, self.F
@@ -198,7 +198,7 @@ class State:
     def arrive(self):
         """Take note of where an iteration has led."""
         self.step = self.w - self.before
-        self.curve.append(float(self.F))
+        self.curve.append(self.F)
         self.rates.append(self.share * self.steps.last)
         if self.keeps_path:
             self.path.append(np.array(self.point))
@@ -278,7 +278,7 @@ class State:
     def pass_by(self, curve, etas):
         """Take note of the run's iterates before the last, which no policy looks at."""
         if len(curve) > 0:
-            self.curve.extend(curve.tolist())
+            self.curve.frombytes(curve.tobytes())
             self.rates.frombytes(etas.tobytes())
             self.previous_F = self.curve[-1]
         if self.heeds_plateau:
