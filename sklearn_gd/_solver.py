@@ -288,7 +288,7 @@ def advance(state, size, share):
     size.follow(rule, state.w)
     state.arrive()
     state.reason = ONE_PASS
-    result = _result(state, state.w, state.w, state.F, None)
+    result = _result(state, state.point, state.w, state.F, None)
     return result, share if halvings == 0 else share / 2.0
 
 

@@ -155,6 +155,18 @@ def test_partial_fit(solver, batch, rate, targets, capsys):
     assert not hasattr(model, "coef_path_")
 
 
+@pytest.mark.parametrize(("solver", "batch"), [("sgd", None), ("momentum", 16)])
+@every_rate
+def test_partial_fit_returns_the_mean_that_its_loss_belongs_to(solver, batch, rate):
+    X, y = table(60)
+    model = made(solver, batch, learning_rate=rate, average=True, store_path=True)
+    for _ in range(3):
+        model.partial_fit(X, y)
+        F = objective(X, y, model.coef_, model.intercept_)
+        assert_allclose(model.loss_, F, rtol=1e-12)
+        assert_array_equal(model.coef_path_[1], model.coef_)
+
+
 @every_step
 def test_scores_are_those_of_the_iterates(solver, batch):
     """Also where the policy goes back to another one, and whatever else is kept."""
