@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from sklearn_gd._state import ASKED
+
 # A fit that stops further than this from the optimum, in units of F₀, says so.
 FAR = 1e-3
 # The same for a float step with batches, whose noise seldom lets it come that near.
@@ -79,8 +81,8 @@ def progress(states):
     """Return the line that ``verbose`` prints after an iteration."""
     state = max(states, key=lambda state: state.n_iter)
     F = sum(state.curve[-1] for state in states)
-    line = f"{state.walk.one.capitalize()} {state.n_iter:>5}  F = {F:.6e}"
-    line += f"  learning rate = {state.steps.last:.3e}"
+    line = f"{state.walk.one.capitalize()} {state.walk.epoch:>5}  F = {F:.6e}"
+    line += f"  learning rate = {state.rates[-1]:.3e}"
     scores = [state.scores[-1] for state in states if state.scores]
     if scores:
         line += f"  validation score = {np.mean(scores):.6f}"
@@ -94,6 +96,8 @@ def short_of_the_optimum(state, w):
         message = few_digits(state.relative_error, state.objective.condition)
         if message is not None:
             return message
+    if reason == ASKED:
+        return None
     # A stop on a plateau is trusted only if it can be checked, and then it is.
     excess = state.excess() if automatic and not state.walk.second_order else None
     ratio = 0.0

@@ -25,6 +25,7 @@ from sklearn.utils.validation import (
 )
 
 from sklearn_gd import _messages, _steps
+from sklearn_gd._callbacks import CallbackSupportMixin, Watcher
 from sklearn_gd._core.losses import LOSSES
 from sklearn_gd._core.penalties import PENALTIES, penalty
 from sklearn_gd._data import as_data, check_indices
@@ -36,15 +37,27 @@ from sklearn_gd._solver import (
     advance,
     automatic_policy,
     minimize,
+    so_far,
     solve_exactly,
 )
 from sklearn_gd._state import State, Stopping, Validation
 from sklearn_gd._walks import AllRows, Batches
 
 SCHEDULES = {"constant", "invscaling", "adaptive"}
+# Fitted attributes that not every fit has.
+SOMETIMES = (
+    "momentum_",
+    "curvature_",
+    "epsilon_",
+    "validation_scores_",
+    "coef_path_",
+    "intercept_path_",
+)
 
 
-class GDRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
+class GDRegressor(
+    CallbackSupportMixin, MultiOutputMixin, RegressorMixin, BaseEstimator
+):
     r"""Linear regression trained by the gradient methods everyone is taught.
 
     Minimises, over the coefficients :math:`w` and the intercept :math:`b`,
@@ -166,7 +179,8 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     store_path : bool, default=False
         Whether to keep the iterates in ``coef_path_`` and ``intercept_path_``.
     verbose : int, default=0
-        If not 0, a line an iteration or epoch is printed.
+        If not 0, a line an iteration or epoch is printed. ``set_callbacks`` shows more
+        (scikit-learn 1.9 and newer).
 
     Attributes
     ----------
@@ -185,16 +199,23 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     loss_curve_ : list of float
         F at the start and after each iteration or epoch, n_iter_ + 1 values. For
         stochastic float steps with ``tol=None`` the mean of the loss during the epoch
-        plus the penalty, which saves a pass over X.
+        plus the penalty, which saves a pass over X. A target that is done keeps its
+        last F. After partial_fit, F on its rows before and after.
+    learning_rate_curve_ : ndarray of shape (n_iter_,) or (n_iter_, n_targets)
+        The step of each iteration, of an epoch the last one: η / t^power_t where it
+        fades, the part of it that newton's search kept, and with automatic steps of
+        adagrad and rmsprop the factor that all coordinates share.
     validation_scores_ : list of float
         D² of the rows held out after each iteration or epoch, with ``early_stopping``
-        (R² for the squared error); of several targets, the mean.
+        (R² for the squared error); of several targets, the mean. −∞ where the fit
+        diverged.
     coef_path_ : ndarray of shape (n_iter_ + 1, n_features) or \
             (n_iter_ + 1, n_targets, n_features)
         The coefficients that loss_curve_ belongs to, with ``store_path``.
     intercept_path_ : ndarray of shape (n_iter_ + 1,) or (n_iter_ + 1, n_targets)
         The intercepts, with ``store_path``.
-    learning_rate_ : float or ndarray of shape (n_features + fit_intercept,)
+    learning_rate_ : float, or ndarray of shape (n_targets,), \
+            (n_features + fit_intercept,) or (n_targets, n_features + fit_intercept)
         The step η of the last iteration; with automatic steps of adagrad and rmsprop,
         one for each coordinate.
     momentum_ : float
@@ -276,6 +297,13 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     >>> model[-1].stop_reason_
     'converged: the gradient is below tol'
     """
+
+    # Where the HTML that notebooks show links to.
+    _doc_link_module = "sklearn_gd"
+    _doc_link_template = (
+        "https://sklearn-gd.readthedocs.io/en/latest/generated/"
+        "{estimator_module}.{estimator_name}.html"
+    )
 
     _parameter_constraints = {
         "solver": [StrOptions(set(SOLVERS))],
@@ -406,6 +434,7 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         start = None
         if self.warm_start and hasattr(self, "coef_"):
             start = np.atleast_2d(self.coef_), np.atleast_1d(self.intercept_)
+        watcher = Watcher(self, self._on_the_way)
         with self._all_or_nothing(), np.errstate(all="ignore"):
             data = self._validated(X, y, sample_weight, reset=start is None)
             if start is not None and len(start[0]) != len(data.Y):
@@ -413,15 +442,18 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
                     f"y has {len(data.Y)} targets, but warm_start=True goes on from a "
                     f"fit of {len(start[0])}. Set warm_start=False."
                 )
-            self._fit(data, start)
+            self._forget()
+            self._fit(data, start, watcher, X, y)
+            watcher.end_fit()
         return self
 
-    def _fit(self, data, start):
+    def _fit(self, data, start, watcher, X, y):
         rng = check_random_state(self.random_state)
         held = None
         if self.early_stopping:
             held = self._held_out(data, rng)
             data, held = data.without(held), data.only(held)
+        watcher.begin_fit(X, y, data.s, data.kept if self.early_stopping else None)
         targets = len(data.Y)
         losses = self._losses(data, [None] * targets)
         offset = None if self._is_automatic else 0.0
@@ -454,8 +486,7 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
                     keeps_path=self.store_path,
                 )
             )
-        report = _print if self.verbose else None
-        results = minimize(states, report=report)
+        results = minimize(states, watcher=watcher if watcher.is_needed else None)
         factors = [None] * targets
         if self._is_exact_in_streams and found[0].geometry.few_columns:
             factors = [objective.factor() for objective in found]
@@ -517,6 +548,7 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         stream = getattr(self, "_stream", None)
         with self._all_or_nothing(), np.errstate(all="ignore"):
             data = self._validated(X, y, sample_weight, reset=stream is None)
+            self._forget()
             self._partial_fit(data, stream)
         return self
 
@@ -563,7 +595,18 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             shares.append(known.get("share", 1.0))
             policy = self._policy(walk, sizes[-1], objective.loss)
             one = Stopping(max_iter=1)
-            states.append(State(objective, rule, walk, policy, one, w, stream["t"]))
+            states.append(
+                State(
+                    objective,
+                    rule,
+                    walk,
+                    policy,
+                    one,
+                    w,
+                    stream["t"],
+                    keeps_path=self.store_path,
+                )
+            )
         factors = [None] * k
         if self._is_exact_in_streams:
             factors = [
@@ -571,9 +614,10 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 for memory, objective in zip(memories, found, strict=True)
             ]
             results = [
-                solve_exactly(state.objective, factor, state.w, stream["t"] + 1)
+                solve_exactly(state, factor)
                 for state, factor in zip(states, factors, strict=True)
             ]
+            walk.epoch += 1
         elif self._is_automatic:
             epoch, results = walk.epoch, []
             for t, state in enumerate(states):
@@ -584,6 +628,8 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 results.append(result)
         else:
             results = minimize(states, stream=True)
+        if self.verbose:
+            print(_messages.progress(states))
         self._publish(states, results)
         self._remember(states, results, shares, factors, memories)
 
@@ -807,63 +853,83 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     def _publish(self, states, results):
         """Set the fitted attributes, and warn of what the user should know."""
-        d = self.n_features_in_
-        objective, rule = states[0].objective, states[0].rule
-        dtype = objective.data.X.dtype
-        coef = np.array([result.w[:d] for result in results]).astype(dtype)
-        intercepts = [
-            self._intercept(*pair) for pair in zip(states, results, strict=True)
-        ]
-        if not np.isfinite([*intercepts, *(result.F for result in results)]).all():
+        found = self._attributes(states, results)
+        F = [result.F for result in results]
+        if not (np.isfinite(found["intercept_"]).all() and np.isfinite(F).all()):
             raise ValueError(
                 "F is not finite: X, y or the parameters are too large. Divide the "
                 "columns, or y, by a constant."
             )
-        if not np.isfinite(coef).all():
+        if not np.isfinite(found["coef_"]).all():
             raise ValueError(
                 "The coefficients are too large for float32. Convert X to float64."
             )
-        self.coef_ = coef[0] if self._is_vector else coef
-        self.intercept_ = intercepts[0] if self._is_vector else np.array(intercepts)
-        curves = _as_long([result.loss_curve for result in results])
-        self.loss_curve_ = np.sum(curves, axis=0).tolist()
-        self.loss_ = float(sum(result.F for result in results))
-        self.n_iter_ = len(self.loss_curve_) - 1
-        self.t_ = max(result.made for result in results)
-        self.stop_reason_ = max(results, key=lambda r: len(r.loss_curve)).reason
-        rates = [float(result.eta) for result in results]
-        if self._is_automatic and hasattr(rule, "reach"):
-            rates = [
-                rate * np.asarray(state.rule.reach)
-                for rate, state in zip(rates, states, strict=True)
-            ]
-        self.learning_rate_ = rates[0] if self._is_vector else np.array(rates)
-        epsilons = [getattr(state.objective.loss, "epsilon", None) for state in states]
-        if epsilons[0] is not None:
-            epsilons = epsilons[0] if self._is_vector else np.array(epsilons)
-        else:
-            epsilons = None
-        scores = [result.scores for result in results if result.scores]
-        path = intercept_path = None
-        if results[0].path:
-            paths = np.array(_as_long([result.path for result in results]))
-            path, intercept_path = self._split(states, paths, dtype)
-        for name, value in {
-            "momentum_": getattr(rule, "momentum", None),
-            "curvature_": objective.known_curvature,
-            "epsilon_": epsilons,
-            "validation_scores_": np.mean(_as_long(scores), axis=0).tolist()
-            if scores
-            else None,
-            "coef_path_": path,
-            "intercept_path_": intercept_path,
-        }.items():
-            if value is not None:
-                setattr(self, name, value)
-            elif hasattr(self, name):
-                delattr(self, name)
+        vars(self).update(found)
         for text in _messages.of_fits(states, results):
             warnings.warn(text, ConvergenceWarning, stacklevel=5)
+
+    def _on_the_way(self, states):
+        """Return the fitted attributes of a fit that goes on, None if it diverged.
+
+        They are those of the iterate that the last value of ``loss_curve_`` belongs to.
+        """
+        found = self._attributes(states, [so_far(state) for state in states])
+        values = [found["loss_"], *np.ravel(found["intercept_"])]
+        finite = np.isfinite(values).all() and np.isfinite(found["coef_"]).all()
+        return found if finite else None
+
+    def _forget(self):
+        """Drop the attributes that the fit which begins may not have."""
+        for name in SOMETIMES:
+            vars(self).pop(name, None)
+
+    def _attributes(self, states, results):
+        """Return the fitted attributes by name."""
+        objective, rule = states[0].objective, states[0].rule
+        dtype = objective.data.X.dtype
+        coef = np.array([result.w[: self.n_features_in_] for result in results])
+        intercepts = [
+            self._intercept(*pair) for pair in zip(states, results, strict=True)
+        ]
+        curves = _as_long([result.loss_curve for result in results])
+        rates = np.array(_as_long([result.rates for result in results]))
+        found = {
+            "coef_": self._of_targets(coef.astype(dtype)),
+            "intercept_": self._of_targets(intercepts),
+            "loss_": float(sum(result.F for result in results)),
+            "loss_curve_": np.array(curves).sum(axis=0).tolist(),
+            "n_iter_": rates.shape[1],
+            "t_": max(result.made for result in results),
+            "learning_rate_curve_": rates[0] if self._is_vector else rates.T,
+            "stop_reason_": max(results, key=lambda r: len(r.loss_curve)).reason,
+            "momentum_": getattr(rule, "momentum", None),
+            "curvature_": objective.known_curvature,
+        }
+        if rates.size > 0:
+            found["learning_rate_"] = self._of_targets(self._last_steps(states, rates))
+        epsilons = [getattr(state.objective.loss, "epsilon", None) for state in states]
+        if epsilons[0] is not None:
+            found["epsilon_"] = self._of_targets(epsilons)
+        scores = [result.scores for result in results if result.scores]
+        if scores:
+            found["validation_scores_"] = np.mean(_as_long(scores), axis=0).tolist()
+        if results[0].path:
+            paths = np.array(_as_long([result.path for result in results]))
+            split = self._split(states, paths, dtype)
+            found["coef_path_"], found["intercept_path_"] = split
+        return {name: value for name, value in found.items() if value is not None}
+
+    def _of_targets(self, values):
+        """Return what there is for each target, itself if y is a vector."""
+        return values[0] if self._is_vector else np.array(values)
+
+    def _last_steps(self, states, rates):
+        if not (self._is_automatic and hasattr(states[0].rule, "reach")):
+            return rates[:, -1].tolist()
+        return [
+            rate * np.asarray(state.rule.reach)
+            for rate, state in zip(rates[:, -1], states, strict=True)
+        ]
 
     def _intercept(self, state, result):
         if not self.fit_intercept:
@@ -920,14 +986,10 @@ def _first_order():
     return ", ".join(name for name in SOLVERS if not SOLVERS[name].second_order)
 
 
-def _print(states):
-    print(_messages.progress(states))
-
-
 def _as_long(lists):
     """Return lists made as long as the longest, by repeating their last element."""
     longest = max(map(len, lists))
-    return [[*values, *values[-1:] * (longest - len(values))] for values in lists]
+    return [values + values[-1:] * (longest - len(values)) for values in lists]
 
 
 def _at_constant(objective):

@@ -1,6 +1,7 @@
 """The solvers: a table of presets, and the one loop that runs them all."""
 
-from dataclasses import dataclass, field
+from array import array
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from sklearn_gd._state import evaluate
 # A stream's iteration is tried with its step halved at most this many times.
 TRIES = 30
 ONE_PASS = "one pass over these rows"
+GOING_ON = "not stopped yet"
 
 
 @dataclass(frozen=True)
@@ -76,12 +78,12 @@ class Result:
         The iterate to go on from, which is not w where w is a mean.
     F : float
         F(w).
-    loss_curve : list of float
+    loss_curve : array
         F at the start and after each iteration.
     made : int
         Steps made, those of earlier calls included.
-    eta : float
-        The step of the last iteration.
+    rates : array
+        The step of each iteration.
     reason : str
         Why the fit stopped.
     warning : str or None
@@ -95,16 +97,16 @@ class Result:
     w: np.ndarray
     last: np.ndarray
     F: float
-    loss_curve: list
+    loss_curve: array
     made: int
-    eta: float
+    rates: array
     reason: str
     warning: str | None = None
     path: list = field(default_factory=list)
     scores: list = field(default_factory=list)
 
 
-def minimize(states, *, stream=False, report=None):
+def minimize(states, *, stream=False, watcher=None):
     """Minimise the objective of each target: the one loop of all solvers.
 
     Each target is a fit of its own, which stops when it is done; they go in step to
@@ -116,8 +118,10 @@ def minimize(states, *, stream=False, report=None):
         With one walk.
     stream : bool
         Whether these are but some of the rows, so that F may well end above its start.
-    report : callable, default=None
-        Called with the states after each iteration.
+    watcher : object, default=None
+        Its ``begin(states)`` and ``end(states)`` are called about each iteration, when
+        the states are where it begins and has ended; if ``end`` returns true, the
+        iteration was the last.
 
     Returns
     -------
@@ -128,22 +132,31 @@ def minimize(states, *, stream=False, report=None):
         walk.prepare(states[0].objective)
     evaluate(states)
     for state in states:
-        state.single_steps |= report is not None
+        state.single_steps |= watcher is not None
         state.begin()
     active = states
     while active:
+        if watcher is not None:
+            watcher.begin(states)
         for state in active:
             state.set_out()
         walk.iterate(active)
         for state in active:
             state.arrive()
-        if report is not None:
-            report(states)
+        asked = watcher is not None and watcher.end(states)
+        for state in active:
+            state.decide(asked)
         active = [state for state in active if not state.is_over]
     return [
         _best(state) if state.policy.automatic else _last(state, stream)
         for state in states
     ]
+
+
+def so_far(state):
+    """Return what a fit that goes on would leave behind if it ended where it is."""
+    result = _result(state, state.point, state.w, state.curve[-1], None)
+    return replace(result, reason=state.reason or GOING_ON)
 
 
 def _best(state):
@@ -215,14 +228,13 @@ def _result(state, w, last, F, warning):
     reason = state.reason
     if reason is None:
         reason = f"max_iter={state.stopping.max_iter} {state.walk.unit} made"
-    steps = state.steps
     return Result(
         w,
         last,
         F,
         state.curve,
-        steps.made,
-        steps.last,
+        state.steps.made,
+        state.rates,
         reason,
         warning,
         state.path,
@@ -274,21 +286,24 @@ def advance(state, size, share):
         state.steps = Steps(0.0, 0.0, made)
         walk.epoch = epoch
     size.follow(rule, state.w)
-    state.curve = [state.start_F, state.F]
+    state.arrive()
     state.reason = ONE_PASS
-    result = _result(state, state.w, state.w, state.F, None)
+    result = _result(state, state.point, state.w, state.F, None)
     return result, share if halvings == 0 else share / 2.0
 
 
-def solve_exactly(objective, factor, w, made):
+def solve_exactly(state, factor):
     """Return the minimiser over all rows of a stream, from their Factor.
 
-    F is that of the objective's own rows, before at w and after.
+    F is that of the objective's own rows, before at the state and after.
     """
-    curve = [objective.value(w)]
+    objective = state.objective
     coefficients, intercept, objective.condition = factor.solve(objective.penalty.l2)
     w = objective.joined(coefficients, intercept)
-    curve.append(objective.value(w))
-    reason, condition = "exact over all rows seen", objective.condition
+    state.curve = array("d", [objective.value(state.w), objective.value(w)])
+    state.path = [state.w, w] if state.keeps_path else []
+    state.set_step(1.0)
+    state.rates = array("d", [state.steps.advance()])
+    state.reason, condition = "exact over all rows seen", objective.condition
     warning = _messages.few_digits(EPS * condition, condition)
-    return Result(w, w, curve[-1], curve, made, 1.0, reason, warning)
+    return _result(state, w, w, state.curve[-1], warning)

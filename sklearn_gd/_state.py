@@ -1,5 +1,6 @@
 """A fit on its way: where it is, where it was best, and when it should stop."""
 
+from array import array
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,6 +18,7 @@ RUN, RUN_PRODUCTS = 200, 1 << 22
 # F on a quadratic is exact relative to F at its base, which is moved once F is so low.
 REBASE = 1e-2
 STOPPED_EARLY = "stopped early: the validation score no longer rises by more than tol"
+ASKED = "stopped: a callback asked for it"
 
 
 @dataclass(frozen=True)
@@ -58,11 +60,13 @@ class Validation:
         self.of_constant = data.loss_means(loss, self.y, constant)[0]
 
     def score(self, objective, w):
-        """Return the weighted D² of w."""
+        """Return the weighted D² of w, −∞ where w is not finite."""
         data, rows = self.data, self.data.kept
         intercept = objective.offset + (w[data.d] if objective.fit_intercept else 0.0)
         f = data.predict(w[: data.d], intercept, rows)
         left = objective.loss.sums(self.y[rows], f, data.weights(rows))[0] / data.n
+        if not np.isfinite(left):
+            return -np.inf
         if self.of_constant == 0.0:
             return 1.0 if left == 0.0 else 0.0
         return float(1.0 - left / self.of_constant)
@@ -105,8 +109,14 @@ class State:
     ceiling : float
         Whether the policy must look at each rise of F, at a plateau, and at an F above
         the ceiling.
-    curve : list of float
+    share : float
+        The part of its step that an iteration made, where it searches for it.
+    curve : array
         F at the start and after each iteration.
+    rates : array
+        The step of each iteration, the last one of an epoch.
+    scores : list of float
+        D² on the rows held out after each iteration.
     plateau : bool
         Whether F has not fallen by more than tol for ``patience`` iterations.
     may_judge : bool
@@ -138,6 +148,7 @@ class State:
         self.patience = stopping.patience
         self.w = w
         self.point = w
+        self.best_F = np.inf
         self.steps = Steps(0.0, 0.0, made)
         self.g = self.point_g = self.best_g = None
         self.watch = None
@@ -145,6 +156,7 @@ class State:
         self.single_steps = keeps_path or validation is not None
         self.damping, self.settled = 0.0, False
         self.may_judge = False
+        self.scores = []
         self.reason = None
 
     def begin(self):
@@ -153,9 +165,9 @@ class State:
         self.start = self.w.copy()
         self.start_rule = self.rule.state
         self.best = self.start
-        self.curve = [float(self.F)]
+        self.curve, self.rates = array("d", [self.F]), array("d")
         self.path = [self.start] if self.keeps_path else []
-        self.scores, self._unscored = [], 0
+        self._unscored = 0
         self.best_score = self._judged_score = -np.inf
         self.scored = self.start, self.F
         self._new_plateau()
@@ -189,42 +201,51 @@ class State:
         """Take note of where an iteration begins."""
         self.before = self.w.copy()
         self.previous_F = self.F
+        self.share = 1.0
 
     def arrive(self):
-        """Take note of where an iteration has led, and what its policy says."""
+        """Take note of where an iteration has led."""
         self.step = self.w - self.before
-        self.curve.append(float(self.F))
+        self.curve.append(self.F)
+        self.rates.append(self.share * self.steps.last)
         if self.keeps_path:
             self.path.append(np.array(self.point))
+        if self.validation is not None:
+            self._keep_score()
         self._heed_plateau(self.F)
         # Equal up to rounding, the later iterate is the better one.
         if not self.is_above(self.best_F):
             self.best_F = min(self.F, self.best_F)
             self.best, self.best_g = self.point.copy(), self.point_g
+
+    def decide(self, asked):
+        """Let the policy act, and decide whether to stop here, as may be asked for."""
         reason = self.policy.after(self)
-        if self.stopping.tol is None and reason != _steps.DIVERGED:
-            reason = None
-        if self.validation is not None and reason != _steps.DIVERGED:
-            reason = self._heed_score() or reason
+        if reason != _steps.DIVERGED:
+            if self.stopping.tol is None:
+                reason = None
+            elif self.validation is not None and self._judge_score():
+                reason = STOPPED_EARLY
+            if asked:
+                reason = reason or ASKED
         self.reason = reason
 
-    def _heed_score(self):
-        point = self.path[-1] if self.keeps_path else self.point
-        score = self.validation.score(self.objective, point)
+    def _keep_score(self):
+        score = self.validation.score(self.objective, self.point)
         self.scores.append(score)
         if score > self.best_score:
             self.best_score = score
-            self.scored = np.array(point), self.curve[-1]
+            self.scored = np.array(self.point), self.curve[-1]
+
+    def _judge_score(self):
+        """Return whether the score has not risen for long enough."""
         smoothed = self.objective.loss.width > 0.0
         # While a kink is smoothed over by much, the score may well fall.
         if not smoothed or self.may_judge:
             enough = self.best_score > self._judged_score + self.tol
             self._unscored = 0 if enough else self._unscored + 1
             self._judged_score, self.may_judge = self.best_score, False
-        patience = 1 if smoothed else self.stopping.patience
-        if self.stopping.tol is not None and self._unscored >= patience:
-            return STOPPED_EARLY
-        return None
+        return self._unscored >= (1 if smoothed else self.stopping.patience)
 
     def _heed_plateau(self, F):
         if F < (1.0 - self.tol) * self._lowest:
@@ -270,10 +291,11 @@ class State:
             longest = min(longest, max(1, self.patience - self._flat))
         return longest
 
-    def pass_by(self, curve):
+    def pass_by(self, curve, etas):
         """Take note of the run's iterates before the last, which no policy looks at."""
         if len(curve) > 0:
-            self.curve.extend(curve.tolist())
+            self.curve.frombytes(curve.tobytes())
+            self.rates.frombytes(etas.tobytes())
             self.previous_F = self.curve[-1]
         if self.heeds_plateau:
             for F in curve:

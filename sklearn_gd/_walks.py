@@ -98,16 +98,16 @@ class AllRows:
             state.rule.apply(state.w, p, eta)
             state.evaluate()
             return
-        damping = state.damping
+        damping, state.share = state.damping, 0.0
         while damping <= MORE_DAMPING:
             p = objective.damped_direction(w, g, damping)
             slope = 0.0 if p is None else g @ p
             if p is not None and slope <= EPS * F + objective.F_noise:
-                state.w[:] = w - p
+                state.w[:], state.share = w - p, 1.0
                 state.evaluate()
                 break
             for halvings in range(HALVINGS if slope > 0.0 else 0):
-                step = 0.5**halvings
+                state.share = step = 0.5**halvings
                 state.w[:] = w - step * p
                 state.evaluate()
                 if state.F <= F - PROMISE * step * slope:
@@ -124,7 +124,7 @@ class AllRows:
             break
         # What is left to gain is rounding.
         if not state.F <= (1.0 + ROUNDING) * F + objective.F_noise:
-            state.w[:] = w
+            state.w[:], state.share = w, 0.0
             state.evaluate()
         state.settled = True
 
@@ -159,7 +159,7 @@ class AllRows:
         state.steps.advance()
         self.epoch += len(curve) - 1
         state.point, state.F = state.w, curve[-1]
-        state.pass_by(curve[:-1])
+        state.pass_by(curve[:-1], etas[: len(curve) - 1])
         is_last = state.n_iter + 1 == state.stopping.max_iter
         if small or is_last or state.F < watch.floor:
             state.evaluate()

@@ -1,7 +1,14 @@
 """scikit-learn's own checks, each a test, for every solver."""
 
+import re
+
 import pytest
+import sklearn
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import estimator_html_repr
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.fixes import parse_version
 from sklearn_gd._core.losses import LOSSES
 
 from sklearn_gd import GDRegressor
@@ -75,3 +82,39 @@ def row_order_matters(estimator):
 @parametrize_with_checks(BATCHED, expected_failed_checks=row_order_matters)
 def test_every_check_but_equivalence_of_weights(estimator, check):
     check(estimator)
+
+
+# --- what a notebook shows ------------------------------------------------------------
+
+
+def test_the_html_links_to_the_documentation():
+    page = "https://sklearn-gd.readthedocs.io/en/latest/generated/"
+    page += "sklearn_gd.GDRegressor.html"
+    model = GDRegressor("momentum", alpha=0.25)
+    for shown in (model, make_pipeline(StandardScaler(), model)):
+        html = estimator_html_repr(shown)
+        assert f'href="{page}"' in html
+        assert "Documentation for GDRegressor" in html
+
+
+@pytest.mark.skipif(
+    parse_version(sklearn.__version__) < parse_version("1.7"),
+    reason="scikit-learn shows a table of parameters from 1.7 on",
+)
+def test_the_html_has_a_table_of_parameters():
+    html = GDRegressor("momentum", alpha=0.25)._repr_html_()
+    rows = re.findall(r"<tr class=\"(\S+)\">(.*?)</tr>", html, flags=re.DOTALL)
+    shown = {}
+    for kind, row in rows:
+        for name in GDRegressor().get_params():
+            if f"'{name}'" in row:
+                shown[name] = kind
+    assert set(shown) == set(GDRegressor().get_params())
+    assert [name for name in shown if shown[name] == "user-set"] == ["solver", "alpha"]
+
+
+def test_a_subclass_elsewhere_has_no_link():
+    class Other(GDRegressor):
+        pass
+
+    assert Other()._get_doc_link() == ""
