@@ -144,6 +144,35 @@ class Objective:
         """Return the penalty's part of F(w)."""
         return self.penalty.at(w[: self.data.d], np.zeros(self.data.d))
 
+    def over_plane(self, coefficients, pair, first, second):
+        """Return F over two coefficients, the intercept at its optimum at each point.
+
+        Parameters
+        ----------
+        coefficients : ndarray of shape (d,)
+            The others.
+        pair : (int, int)
+            Which two are varied.
+        first, second : ndarray of shape (p,), (q,)
+            Their values.
+
+        Returns
+        -------
+        F : ndarray of shape (q, p)
+        """
+        w, pair = np.array(coefficients, dtype=np.float64), list(pair)
+        w[pair] = 0.0
+        rest = self.y - self.data.predict(w, 0.0, np.arange(len(self.y)))
+        one, other = self.data.columns(pair)
+        F = np.empty((len(second), len(first)))
+        for i, j in np.ndindex(F.shape):
+            w[pair] = first[j], second[i]
+            r = rest - first[j] * one - second[i] * other
+            b = best_constant(self.data, self.loss, r) if self.fit_intercept else 0.0
+            mean = self.data.loss_means(self.loss, r, b)[0]
+            F[i, j] = mean + self.penalty_value(w)
+        return F
+
     def value_and_gradient(self, w):
         """Return F(w) and its gradient, that of the smooth part where F has a kink.
 
