@@ -27,6 +27,8 @@ from sklearn_gd._solver import SOLVERS
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
+plt.rcParams["figure.dpi"] = 40  # small pictures are drawn faster
+
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 LOSSES = {
     "squared_error": lambda r: 0.5 * r**2,
@@ -239,8 +241,7 @@ def lowest(function, low, high):
     ).fun
 
 
-@pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
-@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize(("fit_intercept", "weighted"), [(True, True), (False, False)])
 @pytest.mark.parametrize("penalty", PENALTIES)
 @pytest.mark.parametrize("loss", LOSSES)
 def test_the_contours_are_the_objective(loss, penalty, fit_intercept, weighted):
