@@ -172,13 +172,14 @@ class LossCurveDisplay:
         models = _last_steps(estimators)
         names = _names(models, names)
         curves = [np.asarray(model.loss_curve_) for model in models]
-        lowest = float(min(*map(np.min, curves), *(model.loss_ for model in models)))
         if isinstance(optimum, str):
             if optimum != "best":
                 raise ValueError(
                     f"optimum must be None, a number or 'best', got {optimum!r}."
                 )
-            optimum = lowest
+            # A curve that diverged may end in NaN.
+            losses = [model.loss_ for model in models]
+            optimum = float(np.nanmin(np.concatenate([*curves, losses])))
         for name, model in zip(names, models, strict=True):
             if (
                 optimum is not None
@@ -348,7 +349,8 @@ class TrajectoryDisplay:
         ----------
         estimator : GDRegressor or Pipeline
             Fitted with ``store_path=True``. F is its own: its loss, penalty and alpha,
-            on the rows given here. A pipeline's earlier steps transform X.
+            on the rows given here, those that early stopping held out included. A
+            pipeline's earlier steps transform X.
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             The rows that it was fitted on.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
@@ -425,7 +427,9 @@ class TrajectoryDisplay:
         ----------
         estimators : list of GDRegressor or Pipeline
             Fitted with ``store_path=True`` on the same data, with the same loss,
-            penalty, alpha and fit_intercept. A pipeline's earlier steps transform X.
+            penalty, alpha and fit_intercept. F is theirs, on the rows given here, those
+            that early stopping held out included. A pipeline's earlier steps transform
+            X.
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             The rows that they were fitted on.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
@@ -675,8 +679,10 @@ class CoefPathDisplay:
         handles = sorted(self.lines_, key=lambda line: line.get_zorder(), reverse=True)
         handles = [line for line in handles if not line.get_label().startswith("_")]
         if handles:
-            # Beside the axes, where no line is.
-            place = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)}
+            place = {"loc": "best"}
+            if self.figure_.get_layout_engine() is not None:
+                # Beside the axes, where no line is, and the layout makes room.
+                place = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)}
             ax.legend(handles=handles, frameon=False, **place)
         return self
 
@@ -881,7 +887,7 @@ def _axes(ax, display):
     import matplotlib.pyplot as plt
 
     if ax is None:
-        _, ax = plt.subplots()
+        _, ax = plt.subplots(layout="constrained")
     return ax
 
 

@@ -113,6 +113,16 @@ def test_epochs_whose_running_mean_is_below_the_optimum_are_left_out():
     assert_array_equal(display.line_.get_ydata(), [3.0, 1.0, np.nan, floor])
 
 
+def test_a_curve_that_diverged_is_drawn_as_far_as_it_goes():
+    model, X, y = fitted("sgd", learning_rate=1e200, store_path=True)
+    assert np.isnan(model.loss_curve_[-1])
+    display = LossCurveDisplay.from_estimator(model, optimum="best")
+    assert display.optimum == model.loss_
+    CoefPathDisplay.from_estimator(model)
+    drawn = TrajectoryDisplay.from_estimator(model, X, y, grid_resolution=4)
+    assert_array_equal(drawn.paths[0], [[0.0, 0.0]])
+
+
 @pytest.mark.parametrize("solver", ["sgd", "momentum"])
 def test_early_stopping_is_marked_where_it_went_back_to(solver):
     model, X, y = fitted(solver, early_stopping=True, store_path=True, tol=1e-3)
