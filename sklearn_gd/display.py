@@ -679,10 +679,10 @@ class CoefPathDisplay:
         handles = sorted(self.lines_, key=lambda line: line.get_zorder(), reverse=True)
         handles = [line for line in handles if not line.get_label().startswith("_")]
         if handles:
-            place = {"loc": "best"}
+            place = {"loc": "best", "ncols": 1 + len(handles) // 20}
             if self.figure_.get_layout_engine() is not None:
                 # Beside the axes, where no line is, and the layout makes room.
-                place = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)}
+                place |= {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)}
             ax.legend(handles=handles, frameon=False, **place)
         return self
 

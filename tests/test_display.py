@@ -51,9 +51,11 @@ PENALTIES = {
 @pytest.fixture(autouse=True)
 def close_figures():
     yield
-    for number in plt.get_fignums():
-        plt.figure(number).canvas.draw()  # Agg can render all of them
-    plt.close("all")
+    try:
+        for number in plt.get_fignums():
+            plt.figure(number).canvas.draw()  # Agg can render all of them
+    finally:
+        plt.close("all")
 
 
 def fitted(solver="gd", d=3, seed=0, **parameters):
@@ -280,6 +282,7 @@ def test_the_contours_are_the_objective(loss, penalty, fit_intercept, weighted):
         others="fitted",
         grid_resolution=3,
     )
+    plt.close()  # other tests let Agg draw it
     for i, j in np.ndindex(3, 3):
         w = model.coef_.copy()
         w[[2, 0]] = display.xx0[i, j], display.xx1[i, j]
