@@ -669,7 +669,9 @@ class CoefPathDisplay:
                 style = _style(k) | {"markevery": every, "markersize": 5, "label": name}
             else:
                 style = {"color": "0.75", "linewidth": 0.8, "zorder": 1}
-                style["label"] = f"{others} others" if others else "_"
+                style["label"] = "_"
+                if others:
+                    style["label"] = "1 other" if others == 1 else f"{others} others"
                 others = 0
             (line,) = ax.plot(self.coef_path[:, j], **(style | (line_kw or {})))
             self.lines_.append(line)

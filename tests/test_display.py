@@ -221,6 +221,8 @@ def test_many_columns_share_a_place_in_the_legend():
     assert labels(display) == [*(f"x{j}" for j in largest), "36 others"]
     display = CoefPathDisplay.from_estimator(model, max_labels=0)
     assert labels(display) == ["40 others"]
+    display = CoefPathDisplay.from_estimator(model, max_labels=39)
+    assert labels(display)[-1] == "1 other"
     display = CoefPathDisplay.from_estimator(model, max_labels=40)
     assert len(labels(display)) == 40
 
