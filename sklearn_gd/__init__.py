@@ -1,5 +1,10 @@
 """Linear regression by the gradient methods everyone is taught, for scikit-learn."""
 
 from sklearn_gd._regressor import GDRegressor
+from sklearn_gd.display import (
+    CoefPathDisplay,
+    LossCurveDisplay,
+    TrajectoryDisplay,
+)
 
-__all__ = ["GDRegressor"]
+__all__ = ["CoefPathDisplay", "GDRegressor", "LossCurveDisplay", "TrajectoryDisplay"]

@@ -218,6 +218,10 @@ class Data:
             f[some] = self.X[where[some]] @ coefficients
         return f + intercept
 
+    def columns(self, which):
+        """Return some columns, of all rows, as float64 of shape (len(which), rows)."""
+        return np.asarray(self.X[:, which], dtype=np.float64).T
+
     def _sum(self, function, values, weights=None):
         total = 0.0
         for where in self._selections(BLOCK):
@@ -435,6 +439,9 @@ class SparseData(Data):
 
     def _rows(self, where):
         return self.X[where].toarray()
+
+    def columns(self, which):
+        return self.X[:, which].toarray().astype(np.float64, copy=False).T
 
     def used_columns(self):
         used = np.zeros(self.d, dtype=bool)

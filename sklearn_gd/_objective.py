@@ -16,6 +16,7 @@ from sklearn_gd._core.losses import SquaredError
 from sklearn_gd._core.penalties import Penalty
 from sklearn_gd._core.quadratic import Quadratic
 from sklearn_gd._core.targets import Targets
+from sklearn_gd._data import as_data
 from sklearn_gd._double import residuals, transposed_product
 from sklearn_gd._factor import EPS, Factor, finite
 from sklearn_gd._geometry import GOOD, TINY, Geometry, inverse, triangle_of
@@ -143,6 +144,53 @@ class Objective:
     def penalty_value(self, w):
         """Return the penalty's part of F(w)."""
         return self.penalty.at(w[: self.data.d], np.zeros(self.data.d))
+
+    def over_plane(self, coefficients, pair, first, second):
+        """Return F over two coefficients, the intercept at its optimum at each point.
+
+        Parameters
+        ----------
+        coefficients : ndarray of shape (d,)
+            The others.
+        pair : (int, int)
+            Which two are varied.
+        first, second : ndarray of shape (p,), (q,)
+            Their values.
+
+        Returns
+        -------
+        F : ndarray of shape (q, p)
+        """
+        w, pair = np.array(coefficients, dtype=np.float64), list(pair)
+        w[pair] = 0.0
+        rest = self.y - self.data.predict(w, 0.0, np.arange(len(self.y)))
+        columns = self.data.columns(pair)
+        of_two = self._loss_of_two(columns, rest)
+        F = np.empty((len(second), len(first)))
+        for i, j in np.ndindex(F.shape):
+            w[pair] = first[j], second[i]
+            F[i, j] = of_two(w[pair]) + self.penalty_value(w)
+        return F
+
+    def _loss_of_two(self, columns, y):
+        """Return the mean loss as a function of the coefficients of these columns."""
+        data, loss = self.data, self.loss
+
+        def constant(y):
+            return best_constant(data, loss, y) if self.fit_intercept else 0.0
+
+        def mean_loss(u):
+            r = y - u @ columns
+            return data.loss_means(loss, r, constant(r))[0]
+
+        if not loss.is_quadratic:
+            return mean_loss
+        alone = as_data(np.ascontiguousarray(columns.T), y, data.s)
+        # Without the rows, which may be millions.
+        moments = alone.moments(self.fit_intercept, np.array([constant(y)]))
+        gram, product = moments.gram, moments.product[0]
+        square = moments.y_square[0] - self.fit_intercept * moments.y_mean[0] ** 2
+        return lambda u: 0.5 * max(0.0, square - 2.0 * product @ u + u @ gram @ u)
 
     def value_and_gradient(self, w):
         """Return F(w) and its gradient, that of the smooth part where F has a kink.

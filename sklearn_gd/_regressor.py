@@ -2,6 +2,7 @@
 
 import warnings
 from contextlib import contextmanager
+from copy import copy
 from functools import cache
 from numbers import Integral, Real
 
@@ -30,7 +31,7 @@ from sklearn_gd._core.losses import LOSSES
 from sklearn_gd._core.penalties import PENALTIES, penalty
 from sklearn_gd._data import as_data, check_indices
 from sklearn_gd._factor import Factor
-from sklearn_gd._objective import objectives
+from sklearn_gd._objective import Objective, objectives
 from sklearn_gd._scale import robust_scale
 from sklearn_gd._solver import (
     SOLVERS,
@@ -803,6 +804,22 @@ class GDRegressor(
                 given["epsilon"] = epsilon
             losses.append(kind(**given))
         return losses
+
+    def _fitted_objective(self, X, y, sample_weight, target):
+        """Return F of one target on these rows, with the epsilon that fit found."""
+        with np.errstate(all="ignore"):
+            # A copy, since validation takes note of what it sees.
+            data = copy(self)._validated(X, y, sample_weight, reset=False)
+            targets = len(np.atleast_2d(self.coef_))
+            if len(data.Y) != targets:
+                raise ValueError(
+                    f"y has {len(data.Y)} targets, but the fit had {targets}."
+                )
+            epsilons = getattr(self, "epsilon_", [None] * targets)
+            loss = self._losses(data, np.atleast_1d(epsilons))[target]
+            return Objective(
+                data, loss, self._penalty(), self.fit_intercept, target=target
+            )
 
     def _held_out(self, data, rng):
         """Return the rows of positive weight that early stopping holds out."""
