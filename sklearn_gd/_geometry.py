@@ -337,6 +337,14 @@ class Geometry:
         """
         return self._once(("sample", ridge), lambda: self._sample(ridge))
 
+    def rough_lowest(self, ridge):
+        """Return about μ, as the sample shows it."""
+        scale, lower = self.sample(ridge)
+        if not scale.all():
+            return 0.0
+        triangle = lower / scale[:, None]
+        return round_up(linalg.svdvals(triangle, check_finite=False)[-1] ** 2)
+
     def _sample(self, ridge):
         n, d = self.data.n, self.data.d
         count = max(1000, SAMPLE * self.size)

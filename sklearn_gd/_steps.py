@@ -8,7 +8,7 @@ iterate, or return in words why the fit should stop.
 
 import numpy as np
 
-from sklearn_gd._geometry import TINY, inverse
+from sklearn_gd._geometry import TINY, inverse, round_up
 
 # λ where nothing is known of the curvature: float steps and batches.
 MOMENTUM = 0.9
@@ -337,6 +337,57 @@ class Damped:
         return None
 
 
+class EpochNoise:
+    """What the noise of single rows leaves of F − F* at the mean of an epoch.
+
+    Steps of length η hover about the optimum with a covariance near 2F* η/(2 − x) I,
+    x = η tr M. What the rows say at the optimum cancels in an epoch, which has each row
+    once. What their curvature adds, (aaᵀ − M)(w − w*), does not: it leaves about
+    size/n · x/(2 − x) · F*. The start leaves 1/(η n μ)² of its own F − F*. A batch and
+    momentum make η/(B (1 − λ)) of η.
+
+    Parameters
+    ----------
+    state : State
+        Of a quadratic F, with a sample of its rows.
+    """
+
+    def __init__(self, state):
+        objective = state.objective
+        geometry, ridge = objective.geometry, objective.ridge
+        trace = geometry.diagonal(ridge).sum()
+        mu = geometry.rough_lowest(ridge)
+        momentum = getattr(state.rule, "momentum", 0.0)
+        self.unit = trace / ((1.0 - momentum) * state.walk.batch)  # x/η
+        self.share = objective.size / objective.data.n
+        self.memory = trace / (objective.data.n * mu) if mu > 0.0 else np.inf
+
+    def first(self, eta, tol):
+        """Return a step with which one epoch is enough if y is noise, or else η."""
+        quiet = self._step(0.5 * tol / self.share)
+        forgets = self.memory <= np.sqrt(tol) * self.unit * quiet
+        return min(eta, quiet) if forgets else eta
+
+    def next(self, state, excess):
+        """Return a step that leaves tol/2, None if more than noise is left now.
+
+        From the mean of an epoch a short step has little to forget: where the noise at
+        the end of the next would be the larger part, it is not shorter.
+        """
+        x = self.unit * state.eta
+        noise = x / (2.0 - x)
+        F = state.best_F / state.objective.constant_F
+        if excess > 4.0 * self.share * noise * F:
+            return None
+        quiet = self._step(0.5 * state.tol / excess * noise)
+        least = self.memory / np.sqrt(self.share) / self.unit
+        return min(0.5 * state.eta, max(quiet, least))
+
+    def _step(self, noise):
+        """Return the η whose x/(2 − x) this is."""
+        return round_up(2.0 * noise / (1.0 + noise) / self.unit)
+
+
 class Halving:
     """Automatic steps with a batch: the step halves when F stays on a plateau.
 
@@ -355,7 +406,8 @@ class Halving:
 
     With many rows a few epochs must do, and each costs time: the distance from the
     optimum, told by a sample of the rows, is looked at after each epoch, one epoch is
-    enough for the first plateau, and one halving in vain for the end.
+    enough for the first plateau, and one halving in vain for the end. Where that
+    distance is but noise (``EpochNoise``), no epoch is spent on telling a plateau.
 
     A loss with a kink is smoothed over a width in proportion to the step, so that the
     step stays as long as the smoothed loss allows.
@@ -375,8 +427,13 @@ class Halving:
             loss.width = state.objective.deviation
         state.set_step(self.size.first(state))
         self.hasty = state.objective.has_sample
+        self.noise = None
         if self.hasty:
             state.patience = 1
+            by_coordinate = hasattr(state.rule, "reach")
+            if state.tol and state.objective.loss.is_quadratic and not by_coordinate:
+                self.noise = EpochNoise(state)
+                state.set_step(self.noise.first(state.eta, state.tol))
 
     def after(self, state):
         self.size.follow(state.rule, state.w)
@@ -388,9 +445,10 @@ class Halving:
             excess = state.excess()
         if excess is not None and excess <= state.tol:
             return "converged: F is within tol of the optimum"
-        is_there = excess is not None and self._is_there(state, excess)
-        self.last = state.F, state.point.copy(), state.point_g
-        if not over and not is_there:
+        shorter = None
+        if excess is not None and state.is_finite:
+            shorter = self._shorter(state, excess)
+        if not over and shorter is None:
             return None
         if over:
             begun = state.best_F < state.start_F  # else the step was too long by far
@@ -404,12 +462,20 @@ class Halving:
         state.back_to_best()
         state.rule.restart()
         state.objective.loss.width /= 2.0
-        state.set_step(state.eta / 2.0)
+        state.set_step(shorter or state.eta / 2.0)
         state.may_judge = True
         return None
 
+    def _shorter(self, state, excess):
+        """Return the next step if nothing but noise keeps F up, else None."""
+        if self.noise is not None:
+            return self.noise.next(state, excess)
+        is_there = self._is_there(state, excess)
+        self.last = state.F, state.point.copy(), state.point_g
+        return state.eta / 2.0 if is_there else None
+
     def _is_there(self, state, excess):
-        """Return whether nothing but the noise of the steps keeps F up.
+        """Return whether the noise of the steps alone keeps F up.
 
         What two successive means have in common of their way from the optimum, in the
         metric of H, is what steps of this length have yet to cover. The rest, ξ and ξ′,
@@ -417,7 +483,7 @@ class Halving:
         ξᵀHξ/√(md).
         """
         (F, point, g), F_0 = self.last, state.objective.constant_F
-        if g is None or not state.is_finite:
+        if g is None:
             return False
         excesses = F + state.F - 2.0 * (state.best_F - excess * F_0)
         apart = 0.5 * (state.point_g - g) @ (state.point - point)

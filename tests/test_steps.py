@@ -223,3 +223,61 @@ def test_results_do_not_depend_on_the_threads_of_blas():
             with threadpool_limits(threads):
                 fits.append(GDRegressor(solver, random_state=0).fit(X, y).coef_)
         assert (fits[0] == fits[1]).all()
+
+
+def noisy(n, d, r2, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, d))
+    f = X @ rng.normal(size=d)
+    return X, f + f.std() * np.sqrt(1.0 / r2 - 1.0) * rng.normal(size=n)
+
+
+def above_least(X, y, model):
+    return model.loss_ - GDRegressor("newton").fit(X, y).loss_
+
+
+@pytest.mark.parametrize(("x", "batch_size"), [(0.2, 1), (1.0, 1), (1.0, 4)])
+@ignore_convergence
+def test_noise_of_an_epoch_is_that_of_the_theory(x, batch_size):
+    n, d = 20_000, 20
+    left = []
+    for seed in range(4):
+        X, y = noisy(n, d, 0.5, seed)
+        model = GDRegressor(
+            "sgd",
+            batch_size=batch_size,
+            learning_rate=batch_size * x / ((X**2).mean(axis=0).sum() + 1.0),
+            average=True,
+            max_iter=1,
+            random_state=0,
+        ).fit(X, y)
+        left.append(above_least(X, y, model) / model.loss_)
+    theory = (d + 1) / n * x / (2.0 - x)
+    assert 0.5 * theory < np.mean(left) < 2.0 * theory
+
+
+@pytest.mark.parametrize("options", [{}, {"batch_size": 4}, {"solver": "momentum"}])
+def test_noise_takes_no_second_epoch_of_many_rows(options):
+    options = {"solver": "sgd", "batch_size": 1} | options
+    for seed in range(3):
+        X, y = noisy(20_000, 10, 0.05, seed)
+        model = GDRegressor(**options, random_state=0).fit(X, y)
+        assert model.n_iter_ == 1
+        # The sample tells the distance within a half.
+        assert above_least(X, y, model) < 2e-4 * model.loss_curve_[0]
+
+
+@pytest.mark.parametrize("flat", [False, True])
+@ignore_convergence
+def test_noise_shortens_no_first_step_that_has_far_to_go(flat):
+    X, y = noisy(20_000, 10, 0.5)
+    if flat:
+        X[:, 0] /= 30.0
+    longest = 1.5 / ((X**2).sum(axis=1).max() + 1.0)
+    first = GDRegressor("sgd", random_state=0, max_iter=1).fit(X, y).learning_rate_
+    if flat:
+        assert_allclose(first, longest, rtol=1e-5)
+    else:
+        assert first < 0.5 * longest
+    model = GDRegressor("sgd", random_state=0).fit(X, y)
+    assert above_least(X, y, model) < 2e-4 * model.loss_curve_[0]
