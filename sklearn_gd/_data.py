@@ -93,7 +93,8 @@ def check_indices(X):
         if X.format == "bsr":
             lines, size = lines // X.blocksize[0], size // X.blocksize[1]
         ends, at = X.indptr, X.indices
-        inside = len(ends) == lines + 1 and ends[0] == 0 and (np.diff(ends) >= 0).all()
+        inside = len(ends) == lines + 1 and ends[0] == 0
+        inside = inside and (ends[1:] >= ends[:-1]).all()
         inside = inside and ends[-1] <= min(len(at), len(X.data))
         inside = inside and _are_below(size, at[: ends[-1]])
     if not inside:
@@ -459,7 +460,7 @@ class SparseData(Data):
             block.data -= mean[block.indices]
             block.data *= block.data
             variance += block.T @ self.weights(where)
-        np.maximum(absent, 0.0, out=absent)
+        absent[absent <= EPS * self.n * weight] = 0.0  # the rounding of a full column
         absent *= mean
         absent *= mean
         variance += absent

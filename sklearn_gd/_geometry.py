@@ -23,6 +23,8 @@ GRAM_COLUMNS = 2000
 # What the Gram matrix and one copy may take for a solver that can do without: 16 MB and
 # a 40th of X.
 SPARE, SHARE = 1 << 24, 1 / 40
+# What sparse rows may take with their zeros filled in.
+FILLED = 1 << 29
 # From this many columns on, Lanczos finds the extreme eigenvalues sooner than eigvalsh.
 MANY_COLUMNS = 200
 # How much larger than found L is taken to be then.
@@ -88,7 +90,9 @@ class Geometry:
     @property
     def few_rows(self):
         """Whether newton can factor the rows themselves, however many columns."""
-        return self.data.n <= GRAM_COLUMNS
+        n, d = self.data.n, self.data.d
+        # Sparse ones are filled in for it.
+        return n <= GRAM_COLUMNS and 8 * n * d <= max(FILLED, 2 * self.data.nbytes)
 
     def has_room_for(self, values):
         return 8 * values <= SPARE + SHARE * self.data.nbytes
