@@ -169,7 +169,9 @@ def measure(shape, size, solver, parameters):
     warm = np.random.default_rng(0).standard_normal((1000, 5))
     warm = sparse.csr_array(warm) if sparse.issparse(X) else warm
     # What libraries allocate at first use.
-    GDRegressor(solver, **parameters).fit(warm, np.resize(y, (1000, *y.shape[1:])))
+    GDRegressor(solver, **parameters).fit(
+        warm, np.resize(y[:1000], (1000, *y.shape[1:]))
+    )
     model = GDRegressor(solver, **parameters)
     if sparse.issparse(X):
         X.indices.max()  # maps them

@@ -49,7 +49,9 @@ def test_many_rows(solver):
 # partial_fit goes on from. In the end they are in the estimator, too.
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_many_columns(solver):
-    found = fitted("wide", 3000, 1_000_000, solver, max_iter=3)
+    # newton factors the rows, and for minutes where there are more columns.
+    large = 100_000 if solver == "newton" else 1_000_000
+    found = fitted("wide", 3000, large, solver, max_iter=3)
     assert found["end"] < found["start"]
     if solver != "newton":
         assert found["grown"] <= allowed(found, vectors=20)
