@@ -7,8 +7,11 @@ import numpy as np
 from scipy import sparse
 from scipy.linalg.blas import dsyrk
 
+from sklearn_gd._core.epoch import Problem
 from sklearn_gd._core.gram import FEW_COLUMNS, Gram
+from sklearn_gd._core.losses import SquaredError
 from sklearn_gd._core.order import Order
+from sklearn_gd._core.penalties import Penalty
 from sklearn_gd._core.rows import CSRRows, DenseRows
 from sklearn_gd._factor import EPS, Factor
 
@@ -16,6 +19,8 @@ from sklearn_gd._factor import EPS, Factor
 # but rows enough to keep BLAS busy.
 BLOCK = 1 << 16
 BLOCK_ROWS = 128
+# Columns in a block of which squares are taken, which may be a copy.
+STRIP = BLOCK // BLOCK_ROWS
 # A sum of squares about a point further than this from the mean, in deviations, would
 # lose more than two digits.
 FAR = 10.0
@@ -88,7 +93,8 @@ def check_indices(X):
         if X.format == "bsr":
             lines, size = lines // X.blocksize[0], size // X.blocksize[1]
         ends, at = X.indptr, X.indices
-        inside = len(ends) == lines + 1 and ends[0] == 0 and (np.diff(ends) >= 0).all()
+        inside = len(ends) == lines + 1 and ends[0] == 0
+        inside = inside and (ends[1:] >= ends[:-1]).all()
         inside = inside and ends[-1] <= min(len(at), len(X.data))
         inside = inside and _are_below(size, at[: ends[-1]])
     if not inside:
@@ -210,13 +216,9 @@ class Data:
         return min(low for low, _ in ends), max(high for _, high in ends)
 
     def predict(self, coefficients, intercept, where):
-        """Return X w + b of these rows."""
-        f = np.empty(len(where))
-        step = max(BLOCK_ROWS, BLOCK // self.d)
-        for first in range(0, len(where), step):
-            some = slice(first, first + step)
-            f[some] = self.X[where[some]] @ coefficients
-        return f + intercept
+        """Return X w + b of these rows, none of which is copied."""
+        rows = Problem(self.rows, None, SquaredError(), Penalty(), False, kept=where)
+        return rows.predict(coefficients) + intercept
 
     def columns(self, which):
         """Return some columns, of all rows, as float64 of shape (len(which), rows)."""
@@ -243,9 +245,6 @@ class Data:
         for where in self._selections(max(at_least, BLOCK // self.d)):
             yield self._dense(where), where
 
-    # Blocks that a product or a square may be taken of without filling in zeros.
-    thin_blocks = blocks
-
     def _dense(self, where):
         return self._rows(where).astype(np.float64, copy=False)
 
@@ -254,29 +253,37 @@ class Data:
 
     def column_moments(self):
         """Return the weighted mean and variance of each column, of shape (d,) each."""
-        weight, mean, variance = 0.0, np.zeros(self.d), np.zeros(self.d)
-        for block, where in self.thin_blocks():
-            s = self.weights(where)
-            added = s.sum()
-            middle, spread = self._block_moments(block, s, added)
-            share = added / (weight + added)
-            apart = middle - mean
-            variance += share * (spread - variance + (1.0 - share) * apart**2)
-            mean += share * apart
-            weight += added
-        return mean, variance
+        means, variances = np.zeros(self.d), np.zeros(self.d)
+        for columns in self._strips():
+            weight, mean, variance = 0.0, means[columns], variances[columns]
+            for block, where in self._strip(columns):
+                s = self.weights(where)
+                added = s.sum()
+                middle = s @ block / added
+                spread = s @ (block - middle) ** 2 / added
+                share = added / (weight + added)
+                apart = middle - mean
+                variance += share * (spread - variance + (1.0 - share) * apart**2)
+                mean += share * apart
+                weight += added
+        return means, variances
 
     def used_columns(self):
         """Return which columns have a value that is not 0."""
         used = np.zeros(self.d, dtype=bool)
-        for block, _ in self.thin_blocks():
-            used |= (block != 0.0).any(axis=0)
+        for columns in self._strips():
+            for block, _ in self._strip(columns):
+                used[columns] |= (block != 0.0).any(axis=0)
         return used
 
-    @staticmethod
-    def _block_moments(block, s, weight):
-        mean = s @ block / weight
-        return mean, s @ (block - mean) ** 2 / weight
+    def _strips(self):
+        for first in range(0, self.d, STRIP):
+            yield slice(first, first + STRIP)
+
+    def _strip(self, columns):
+        """Yield (block of these columns of X in float64, where its rows are)."""
+        for where in self._selections(max(BLOCK_ROWS, BLOCK // self.d)):
+            yield self.X[where, columns].astype(np.float64, copy=False), where
 
     def thinned(self, count):
         """Return about ``count`` of the rows, evenly spaced, as Data of their own."""
@@ -432,7 +439,7 @@ class SparseData(Data):
         return self.X.nnz > FULL * self.X.shape[0] * self.d
 
     def thin_blocks(self):
-        """Yield (block of X as CSR in float64, where its rows are)."""
+        """Yield (copy of a block of X as CSR in float64, where its rows are)."""
         values_in_row = max(1, self.X.nnz // self.X.shape[0])
         for where in self._selections(max(1, 4 * BLOCK // values_in_row)):
             yield self.X[where].astype(np.float64, copy=False), where
@@ -449,17 +456,28 @@ class SparseData(Data):
             used[block.indices[block.data != 0.0]] = True
         return used
 
-    @classmethod
-    def _block_moments(cls, block, s, weight):
+    def column_moments(self):
         # Only the values that are there, and as many zeros as are not.
-        mean = block.T @ s / weight
-        apart = block.copy()
-        apart.data = (block.data - mean[block.indices]) ** 2
-        present = sparse.csr_array(
-            (np.ones(block.nnz), block.indices, block.indptr), shape=block.shape
-        )
-        absent = weight - present.T @ s
-        return mean, (apart.T @ s + np.maximum(absent, 0.0) * mean**2) / weight
+        mean, absent, variance = np.zeros(self.d), np.zeros(self.d), np.zeros(self.d)
+        weight = 0.0
+        for block, where in self.thin_blocks():
+            s = self.weights(where)
+            weight += s.sum()
+            mean += block.T @ s
+            block.data[:] = 1.0
+            absent -= block.T @ s
+        mean /= weight
+        absent += weight
+        for block, where in self.thin_blocks():
+            block.data -= mean[block.indices]
+            block.data *= block.data
+            variance += block.T @ self.weights(where)
+        absent[absent <= EPS * self.n * weight] = 0.0  # the rounding of a full column
+        absent *= mean
+        absent *= mean
+        variance += absent
+        variance /= weight
+        return mean, variance
 
     @property
     def nbytes(self):

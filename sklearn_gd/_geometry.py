@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import linalg
-from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 
 from sklearn_gd._core.epoch import Problem
 from sklearn_gd._core.losses import SquaredError
@@ -24,10 +23,14 @@ GRAM_COLUMNS = 2000
 # What the Gram matrix and one copy may take for a solver that can do without: 16 MB and
 # a 40th of X.
 SPARE, SHARE = 1 << 24, 1 / 40
+# What sparse rows may take with their zeros filled in.
+FILLED = 1 << 29
 # From this many columns on, Lanczos finds the extreme eigenvalues sooner than eigvalsh.
 MANY_COLUMNS = 200
 # How much larger than found L is taken to be then.
 LANCZOS = 0.01
+# Lanczos gives up after as many steps.
+STEPS = 1000
 # With as many rows, a sample of them says how far F is from its minimum: this many for
 # each column.
 MANY_ROWS, SAMPLE = 10_000, 20
@@ -87,7 +90,9 @@ class Geometry:
     @property
     def few_rows(self):
         """Whether newton can factor the rows themselves, however many columns."""
-        return self.data.n <= GRAM_COLUMNS
+        n, d = self.data.n, self.data.d
+        # Sparse ones are filled in for it.
+        return n <= GRAM_COLUMNS and 8 * n * d <= max(FILLED, 2 * self.data.nbytes)
 
     def has_room_for(self, values):
         return 8 * values <= SPARE + SHARE * self.data.nbytes
@@ -253,25 +258,32 @@ class Geometry:
         return finite(H)
 
     def _largest(self, product):
-        """Return the largest eigenvalue of an operator, None if Lanczos fails."""
-        shape = (self.size, self.size)
-        operator = LinearOperator(
-            shape, matvec=lambda v: product(v.ravel()), dtype=np.float64
-        )
-        start = np.random.default_rng(0).standard_normal(self.size)
-        if not finite(product(start)).any():
-            return 0.0
-        try:
-            return eigsh(
-                operator,
-                k=1,
-                which="LA",
-                v0=start,
-                tol=0.1 * LANCZOS,
-                return_eigenvectors=False,
-            )[0]
-        except ArpackError:
-            return None
+        """Return the largest eigenvalue of an operator, None if Lanczos fails.
+
+        Three vectors are kept, however many steps: what rounding does to their being
+        orthogonal only finds an eigenvalue twice (Paige 1980).
+        """
+        v = np.random.default_rng(0).standard_normal(self.size)
+        v /= np.linalg.norm(v)
+        before, beta = np.zeros(self.size), 0.0
+        diagonal, beside = [], []
+        for _ in range(STEPS):
+            u = finite(product(v))
+            u -= beta * before
+            alpha = v @ u
+            u -= alpha * v
+            diagonal.append(alpha)
+            beta = np.linalg.norm(u)
+            last = len(diagonal) - 1
+            (value,), vectors = linalg.eigh_tridiagonal(
+                diagonal, beside, select="i", select_range=(last, last)
+            )
+            if beta * abs(vectors[last, 0]) <= 0.1 * LANCZOS * value:
+                return value
+            beside.append(beta)
+            before, v = v, u
+            v /= beta
+        return None
 
     def batch_curvature(self, batch, ridge, scale=None):
         """Return L_B, how steep M is as a random batch of rows sees it.

@@ -225,8 +225,9 @@ class Objective:
         at the optimum tells how much that is.
         """
         b = self.offset + w[self.data.d]
-        delicate = self._cancels(w) and self.is_delicate(w)
-        if self.loss.is_quadratic and delicate and self.has_triangle:
+        # A triangle may take long and much memory: it is asked for last.
+        delicate = self.loss.is_quadratic and self._cancels(w) and self.is_delicate(w)
+        if delicate and self.has_triangle:
             rest = self.newton_direction(w, self.delicate_gradient(w))[self.data.d]
             if abs(rest) <= 4.0 * EPS * abs(self.offset):
                 b -= rest

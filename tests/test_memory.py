@@ -7,8 +7,10 @@ import weakref
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from sklearn_gd import GDRegressor, _objective
+from sklearn_gd._data import Data, SparseData
 from sklearn_gd._objective import Objective
 from sklearn_gd._solver import SOLVERS
 
@@ -107,6 +109,20 @@ def test_the_gram_matrix_has_room(shape, dtype):
     size, *lines = out.stdout.splitlines()
     grown = max(float(line.split()[1]) for line in lines)
     assert grown <= 0.05 * float(size) + 20.0, lines
+
+
+@pytest.mark.parametrize("solver", ["gd", "sgd", "minibatch", "momentum"])
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+def test_no_gram_matrix_that_nothing_needs(solver, container, monkeypatch):
+    def moments(*_):
+        raise AssertionError("d² values, and n d² products")
+
+    monkeypatch.setattr(Data, "moments", moments)
+    monkeypatch.setattr(SparseData, "moments", moments)
+    X = np.random.default_rng(0).normal(size=(600, 300))
+    GDRegressor(solver, learning_rate=1e-4, max_iter=2, tol=None).fit(
+        container(X), X[:, 0]
+    )
 
 
 @pytest.mark.parametrize("solver", SOLVERS)

@@ -407,7 +407,7 @@ cdef class Problem:
             raise ValueError("order points outside the rows.")
         if sparse and descent and not smooth:
             debts = Debts(self.rows, self.penalty, mean.wanted)
-        elif sparse and rule.lazy and smooth and self.penalty.l2 == 0.0:
+        elif sparse and rule.can_skip(self.penalty):
             part = Touched(self.rows, self.intercept, w)
         with nogil:
             if order.near and order.position == 0 and order.coming_size > 0:
@@ -688,33 +688,39 @@ cdef class Problem:
         Steps steps,
         Mean mean,
     ) except? -1 nogil:
-        """Any lazy rule on CSR rows, without an l2 part.
+        """Any lazy rule on CSR rows.
 
         A step touches only the columns that its rows have, and first makes the steps
         that those have missed.
 
         A column has missed the steps since ``done``. It has made them with the step η
-        that they had: before η changes, all columns catch up.
+        that they had: before η changes, all columns of a restless rule catch up.
         """
         cdef double total = 0.0
         cdef double eta = 0.0, before = 0.0
         cdef double* sums = &mean.sum[0] if mean.wanted else NULL
-        cdef Py_ssize_t count, k
+        cdef double l2 = self.penalty.l2
+        cdef Py_ssize_t count, first, k
         cdef Py_ssize_t t = 0
         while True:
             count = self.take(order, batch)
             if count > 0:
                 eta = steps.next(count)
-            if eta != before or count == 0:
-                part.gather_all(t)
-                rule.skip_at(part.at, part.missed, part.size, part.w, before, sums)
-                part.scatter()
+            if count == 0 or (rule.restless and eta != before):
+                first = 0
+                while first < self.rows.d:
+                    first = part.gather_from(first, t)
+                    rule.skip_at(part.at, part.missed, part.size, part.w, before, sums)
+                    part.scatter()
                 before = eta
             if count == 0:
                 break
             part.gather(self.at, count, t)
             rule.skip_at(part.at, part.missed, part.columns, part.w, eta, sums)
             total += self.look_at_part(count, part)
+            if l2 != 0.0:
+                for k in range(part.columns):
+                    part.g[k] += l2 * part.w[k]
             rule.step_at(part.at, part.size, part.w, part.g, eta)
             part.scatter()
             t += 1

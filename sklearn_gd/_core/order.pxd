@@ -23,6 +23,7 @@ cdef class Order:
     cdef Py_ssize_t* group
     cdef Py_ssize_t* coming
     cdef Py_ssize_t group_tiles
+    cdef Py_ssize_t least
     cdef Py_ssize_t next_tile
     cdef Py_ssize_t size, position, coming_size
     cdef uint64_t state

@@ -86,6 +86,8 @@ cdef class Order:
         if stored is None:
             stored = d
         self.near = stored <= LONG or n * d < SMALL
+        # Sections with as many values as w, each coordinate of which may take time.
+        self.least = d // max(1, stored)
         self.tiles = np.arange(tiles)
         self.room = np.empty((2, self.group_tiles * TILE), dtype=np.intp)
         self.group, self.coming = &self.room[0, 0], &self.room[1, 0]
@@ -122,7 +124,8 @@ cdef class Order:
             return False
         self.section = self.n
         if not whole:
-            self.section = (self.group_tiles * TILE + batch - 1) // batch * batch
+            self.section = max(self.group_tiles * TILE, self.least)
+            self.section = (self.section + batch - 1) // batch * batch
             self.section = max(batch, min(self.section, self.n))
             if self.record is None or self.record.shape[0] < self.section:
                 self.record = np.empty(self.section, dtype=np.intp)

@@ -35,14 +35,20 @@ cdef class Rule:
             raise ValueError(f"The rule was made for {self.size} coordinates.")
         self.penalty = None if penalty.is_smooth else penalty
         self.penalised = penalised
+        self.l1, self.l2 = penalty.l1, penalty.l2
 
     cdef void step(self, double* w, const double* g, double eta) noexcept nogil:
         """Make one step."""
         self.step_at(NULL, self.size, w, g, eta)
 
-    # Sparse rows give most coordinates no gradient. Without a penalty, a ``lazy`` rule
-    # steps on those that have one, and makes up for the others' steps when they next
-    # have one.
+    # Sparse rows give most coordinates no gradient of the loss. A ``lazy`` rule steps
+    # on those that have one, and makes up for the others' steps when they next do.
+
+    cdef bint can_skip(self, Penalty penalty):
+        """Whether ``skip_at`` can make steps with this penalty on all but the intercept
+        in less time than one after the other."""
+        known = penalty.is_smooth or self.penalty is not None
+        return self.lazy and known and self.l1 == penalty.l1 and self.l2 == penalty.l2
 
     cdef void step_at(
         self,
@@ -66,8 +72,9 @@ cdef class Rule:
         double eta,
         double* total,
     ) noexcept nogil:
-        """Make the steps that the coordinates ``at`` have missed, with g = 0, and add
-        the sum of their iterates to ``total``, unless it is NULL.
+        """Make the steps that the coordinates ``at`` have missed, with no gradient but
+        that of the penalty, and add the sum of their iterates to ``total``, unless it
+        is NULL.
 
         w_k is that of coordinate at_k; ``total`` has all coordinates.
         """
@@ -111,6 +118,16 @@ ctypedef fused AnyRule:
     RMSprop
 
 
+cdef inline double moved_to(
+    AnyRule rule, Py_ssize_t j, double w, double g, double eta
+) noexcept nogil:
+    """Return w_j after a step that ends with the prox."""
+    cdef double moved = rule.change(j, g, rule.penalty.steepest(w, g), eta)
+    cdef double now = rule.penalty.prox(w - moved, rule.stride(j, eta))
+    rule.correct(j, w - now, eta)
+    return now
+
+
 # One loop for all rules, in which the compiler sees the formula: the methods of a final
 # class are not virtual.
 cdef inline void move(
@@ -122,22 +139,52 @@ cdef inline void move(
     double eta,
 ) noexcept nogil:
     cdef Py_ssize_t k
-    cdef double before, least, moved
     if at == NULL and rule.penalty is not None:
         for k in range(rule.penalised):
-            before = w[k]
-            least = rule.penalty.steepest(before, g[k])
-            moved = rule.change(k, g[k], least, eta)
-            w[k] = rule.penalty.prox(before - moved, rule.stride(k, eta))
-            rule.correct(k, before - w[k], eta)
+            w[k] = moved_to(rule, k, w[k], g[k], eta)
         for k in range(rule.penalised, count):
             w[k] -= rule.change(k, g[k], g[k], eta)
     elif at == NULL:
         for k in range(count):
             w[k] -= rule.change(k, g[k], g[k], eta)
+    elif rule.penalty is not None:
+        for k in range(count):
+            if at[k] < rule.penalised:
+                w[k] = moved_to(rule, at[k], w[k], g[k], eta)
+            else:
+                w[k] -= rule.change(at[k], g[k], g[k], eta)
     else:
         for k in range(count):
             w[k] -= rule.change(at[k], g[k], g[k], eta)
+
+
+ctypedef fused AdaptiveRule:
+    AdaGrad
+    RMSprop
+
+
+cdef inline void skip_one_by_one(
+    AdaptiveRule rule,
+    const Py_ssize_t* at,
+    const Py_ssize_t* missed,
+    Py_ssize_t count,
+    double* w,
+    double eta,
+    double* total,
+) noexcept nogil:
+    """``skip_at`` with an l1 part, which brings most coordinates to rest after a few
+    steps: from then on only ``rest`` changes."""
+    cdef double now
+    cdef Py_ssize_t k, j, left
+    for k in range(count):
+        j, now, left = at[k], w[k], missed[k]
+        while left > 0 and now != 0.0:
+            now = moved_to(rule, j, now, 0.0, eta)
+            left -= 1
+            if total != NULL:
+                total[j] += now
+        rule.rest(j, left)
+        w[k] = now
 
 
 @cython.final
@@ -175,6 +222,8 @@ cdef class Descent(Rule):
 # Powers of a decay that are kept; a coordinate absent for longer takes the slow way.
 cdef enum:
     POWERS = 1024
+    # Of steps that were missed, as many as an epoch can have.
+    DOUBLINGS = 63
 
 
 cdef inline double powered(
@@ -209,10 +258,12 @@ cdef class Momentum(Rule):
 
     def __init__(self, Py_ssize_t size, *, double momentum=0.9):
         self.size = size
-        self.lazy = True
+        self.lazy = self.restless = True
         self.momentum = momentum
         self.m = np.zeros(size)
         self.powers = momentum ** np.arange(POWERS)
+        self.doublings = np.empty((DOUBLINGS, 9))
+        self.doubled = 0.0
 
     cdef inline double change(
         self, Py_ssize_t j, double g, double least, double eta
@@ -252,6 +303,20 @@ cdef class Momentum(Rule):
         """k steps without g: m λ^k, and w − η m (λ + … + λ^k), a geometric series whose
         partial sums are one too: the iterates add up to
         k w − η m λ/(1 − λ) (k − λ (1 − λ^k)/(1 − λ))."""
+        if self.penalty is not None or self.l2 != 0.0:
+            self.skip_with_penalty(at, missed, count, w, eta, total)
+        else:
+            self.skip_freely(at, missed, count, w, eta, total)
+
+    cdef void skip_freely(
+        self,
+        const Py_ssize_t* at,
+        const Py_ssize_t* missed,
+        Py_ssize_t count,
+        double* w,
+        double eta,
+        double* total,
+    ) noexcept nogil:
         cdef double series = self.momentum / (1.0 - self.momentum)
         cdef double decay, m
         cdef Py_ssize_t k, j
@@ -263,6 +328,107 @@ cdef class Momentum(Rule):
                 total[j] += missed[k] * (w[k] - m) + m * series * (1.0 - decay)
             w[k] -= m * (1.0 - decay)
             self.m[j] *= decay
+
+    cdef void double_steps(self, double eta) noexcept nogil:
+        """Find the powers of a step that knows the penalty alone, as long as w keeps
+        its sign: m⁺ = λ m + l2 w ± l1, w⁺ = w − η m⁺.
+
+        That is x⁺ = x + E x ± c for x = (w, m), which keeps the digits of a small
+        penalty; twice it has 2E + E² and 2c + E c. The next w of one such step,
+        p·x ± q, becomes the sum of two: 2p + p E and 2q + p·c.
+        """
+        cdef double* now = &self.doublings[0, 0]
+        cdef double* next
+        cdef double E0, E1, E2, E3
+        cdef Py_ssize_t b
+        now[0], now[1] = -eta * self.l2, -eta * self.momentum
+        now[2], now[3] = self.l2, self.momentum - 1.0
+        now[4], now[5] = -eta * self.l1, self.l1
+        now[6], now[7], now[8] = 1.0 + now[0], now[1], now[4]
+        for b in range(1, DOUBLINGS):
+            next = &self.doublings[b, 0]
+            E0, E1, E2, E3 = now[0], now[1], now[2], now[3]
+            next[0] = 2.0 * E0 + (E0 * E0 + E1 * E2)
+            next[1] = 2.0 * E1 + (E0 * E1 + E1 * E3)
+            next[2] = 2.0 * E2 + (E2 * E0 + E3 * E2)
+            next[3] = 2.0 * E3 + (E2 * E1 + E3 * E3)
+            next[4] = 2.0 * now[4] + (E0 * now[4] + E1 * now[5])
+            next[5] = 2.0 * now[5] + (E2 * now[4] + E3 * now[5])
+            next[6] = 2.0 * now[6] + (now[6] * E0 + now[7] * E2)
+            next[7] = 2.0 * now[7] + (now[6] * E1 + now[7] * E3)
+            next[8] = 2.0 * now[8] + (now[6] * now[4] + now[7] * now[5])
+            now = next
+        self.doubled = eta
+
+    cdef void skip_with_penalty(
+        self,
+        const Py_ssize_t* at,
+        const Py_ssize_t* missed,
+        Py_ssize_t count,
+        double* w,
+        double eta,
+        double* total,
+    ) noexcept nogil:
+        """``skip_at`` by powers of a step, the largest first.
+
+        With a prox they lead to the last step before w leaves its side of 0. That is
+        found in halves, since w comes back only if l2 is so large that it swings.
+        """
+        cdef bint kinked = self.penalty is not None
+        cdef bint positive = kinked and self.penalty.positive
+        cdef bint swings = kinked and eta * self.l2 >= (1.0 - sqrt(self.momentum)) ** 2
+        cdef double v, m, sign
+        cdef double* sums
+        cdef Py_ssize_t k, j, left
+        if eta != self.doubled:
+            self.double_steps(eta)
+        for k in range(count):
+            j, v, left = at[k], w[k], missed[k]
+            while left > 0:
+                m = self.m[j]
+                if not kinked or (
+                    not swings and (v > 0.0 or (v < 0.0 and not positive))
+                ):
+                    sign = 1.0 if v > 0.0 else -1.0
+                    sums = NULL if total == NULL else total + j
+                    left = self.leap(&v, &m, left, sign, sums)
+                    self.m[j] = m
+                    if left == 0:
+                        break
+                elif v == 0.0 and m == 0.0:
+                    break
+                # To 0, past it, or away from it.
+                v = moved_to(self, j, v, self.l2 * v, eta)
+                left -= 1
+                if total != NULL:
+                    total[j] += v
+            w[k] = v
+
+    cdef inline Py_ssize_t leap(
+        self, double* w, double* m, Py_ssize_t left, double sign, double* total
+    ) noexcept nogil:
+        """Make steps before w leaves its side of 0, and return how many are left."""
+        cdef bint kinked = self.penalty is not None
+        cdef double v = w[0]
+        cdef double u = m[0]
+        cdef double side = sign if kinked else 0.0
+        cdef double moved
+        cdef const double* E
+        cdef Py_ssize_t b = 0
+        while (left >> b) > 1:
+            b += 1
+        while b >= 0 and left > 0:
+            E = &self.doublings[b, 0]
+            moved = v + (E[0] * v + E[1] * u + E[4] * side)
+            if (left >> b) > 0 and (not kinked or moved * sign > 0.0):
+                if total != NULL:
+                    total[0] += E[6] * v + E[7] * u + E[8] * side
+                u += E[2] * v + E[3] * u + E[5] * side
+                v = moved
+                left -= <Py_ssize_t>1 << b
+            b -= 1
+        w[0], m[0] = v, u
+        return left
 
     def restart(self):
         self.m[:] = 0.0
@@ -289,6 +455,13 @@ cdef class Adaptive(Rule):
         self.eps = np.full(size, eps)
         self.cap = np.full(size, np.inf)
         self.given_eps = eps
+
+    def end_with_prox(self, Penalty penalty, Py_ssize_t penalised):
+        """Let each step end with the prox of a penalty on the first coordinates."""
+        super().end_with_prox(penalty, penalised)
+        # With an l2 part each step changes G and w by each other.
+        self.lazy = penalty.l2 == 0.0
+        self.restless = penalty.l1 != 0.0
 
     cdef void follow(self, const double* w) noexcept nogil:
         cdef Py_ssize_t j
@@ -350,8 +523,14 @@ cdef class AdaGrad(Adaptive):
         double eta,
         double* total,
     ) noexcept nogil:
-        """Without g nothing moves."""
-        add_still(at, missed, count, w, total)
+        """Without g nothing moves, but for the prox."""
+        if self.l1 != 0.0:
+            skip_one_by_one(self, at, missed, count, w, eta, total)
+        else:
+            add_still(at, missed, count, w, total)
+
+    cdef inline void rest(self, Py_ssize_t j, Py_ssize_t k) noexcept nogil:
+        pass
 
 
 @cython.final
@@ -399,8 +578,14 @@ cdef class RMSprop(Adaptive):
         double eta,
         double* total,
     ) noexcept nogil:
-        """Without g, G decays to ρ^k G and nothing moves."""
+        """Without g, G decays to ρ^k G and nothing moves, but for the prox."""
         cdef Py_ssize_t k
+        if self.l1 != 0.0:
+            skip_one_by_one(self, at, missed, count, w, eta, total)
+            return
         for k in range(count):
-            self.G[at[k]] *= powered(self.powers, self.rho, missed[k])
+            self.rest(at[k], missed[k])
         add_still(at, missed, count, w, total)
+
+    cdef inline void rest(self, Py_ssize_t j, Py_ssize_t k) noexcept nogil:
+        self.G[j] *= powered(self.powers, self.rho, k)

@@ -25,8 +25,9 @@ cdef class Touched:
     cdef Py_ssize_t[:, ::1] at_room
     cdef double[:, ::1] room
     cdef double[::1] all_room
+    cdef make_room(self, Py_ssize_t held)
     cdef int gather(
         self, const Py_ssize_t* rows, Py_ssize_t count, Py_ssize_t t
     ) except -1 nogil
-    cdef void gather_all(self, Py_ssize_t t) noexcept nogil
+    cdef Py_ssize_t gather_from(self, Py_ssize_t first, Py_ssize_t t) noexcept nogil
     cdef void scatter(self) noexcept nogil

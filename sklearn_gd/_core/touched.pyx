@@ -11,6 +11,8 @@ from sklearn_gd._core.rows cimport Rows
 
 cdef enum:
     LINE = 64
+    # Columns that are gathered as they lie, at once.
+    SOME = 1024
 
 
 @cython.final
@@ -25,15 +27,19 @@ cdef class Touched:
         cdef Py_ssize_t j
         self.rows = rows
         self.intercept = intercept
-        self.numbers = np.empty(1, dtype=np.longlong)
-        self.at_room = np.empty((2, rows.d + 1), dtype=np.intp)
-        self.at, self.missed = &self.at_room[0, 0], &self.at_room[1, 0]
-        self.room = np.empty((2, rows.d + 1))
-        self.w, self.g = &self.room[0, 0], &self.room[1, 0]
+        self.make_room(SOME)
         self.all_room = np.zeros(4 * (rows.d + 3))
         self.all = <Column*>((<size_t>&self.all_room[0] + LINE - 1) // LINE * LINE)
         for j in range(w.shape[0]):
             self.all[j].w = w[j]
+
+    cdef make_room(self, Py_ssize_t held):
+        """Make room for so many values, of as many columns."""
+        self.numbers = np.empty(held, dtype=np.longlong)
+        self.at_room = np.empty((2, held + 1), dtype=np.intp)
+        self.at, self.missed = &self.at_room[0, 0], &self.at_room[1, 0]
+        self.room = np.empty((2, held + 1))
+        self.w, self.g = &self.room[0, 0], &self.room[1, 0]
 
     cdef int gather(
         self, const Py_ssize_t* rows, Py_ssize_t count, Py_ssize_t t
@@ -41,16 +47,17 @@ cdef class Touched:
         """Number the coordinates of these rows, the intercept last, for step t."""
         cdef Py_ssize_t held = self.rows.held(rows, count)
         cdef Py_ssize_t size = 0
-        cdef Py_ssize_t* at = self.at
-        cdef Py_ssize_t* missed = self.missed
-        cdef double* w = self.w
+        cdef Py_ssize_t* at
+        cdef Py_ssize_t* missed
+        cdef double* w
         cdef Column* column
         cdef long long* numbers
         cdef Py_ssize_t k, j
         cdef bint new
         if held > self.numbers.shape[0]:
             with gil:
-                self.numbers = np.empty(2 * held, dtype=np.longlong)
+                self.make_room(2 * held)
+        at, missed, w = self.at, self.missed, self.w
         numbers = &self.numbers[0]
         self.rows.columns(rows, count, numbers)
         for k in range(held):
@@ -71,15 +78,21 @@ cdef class Touched:
         self.size = size
         return 0
 
-    cdef void gather_all(self, Py_ssize_t t) noexcept nogil:
-        """Number all columns as they lie, for what they have missed before step t."""
-        cdef Py_ssize_t j
-        for j in range(self.rows.d):
-            self.at[j] = j
-            self.missed[j] = t - self.all[j].done
-            self.w[j] = self.all[j].w
+    cdef Py_ssize_t gather_from(self, Py_ssize_t first, Py_ssize_t t) noexcept nogil:
+        """Number some columns as they lie, for what they have missed before step t.
+
+        Returns the first that is left.
+        """
+        cdef Py_ssize_t last = min(first + SOME, self.rows.d)
+        cdef Py_ssize_t j, k
+        for j in range(first, last):
+            k = j - first
+            self.at[k] = j
+            self.missed[k] = t - self.all[j].done
+            self.w[k] = self.all[j].w
             self.all[j].done = t
-        self.columns = self.size = self.rows.d
+        self.columns = self.size = last - first
+        return last
 
     cdef void scatter(self) noexcept nogil:
         """Let what is gathered go back to its place."""
