@@ -60,7 +60,10 @@ def test_many_columns(solver):
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("shape", ["csr", "csr64"])
 def test_many_sparse_rows_and_columns(shape, solver):
-    found = fitted(shape, 2500, 1_000_000, solver, max_iter=3, alpha=1e-6 * LARGE)
+    # A step of newton is a hundred or so of conjugate gradients.
+    steps = 1 if solver == "newton" else 3
+    alpha = 1e-6 * LARGE
+    found = fitted(shape, 2500, 1_000_000, solver, max_iter=steps, alpha=alpha)
     assert found["end"] < found["start"]
     if solver != "newton":
         assert found["grown"] <= allowed(found, vectors=20)
