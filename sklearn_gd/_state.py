@@ -348,9 +348,10 @@ class State:
         is not known either.
         """
         error = EPS * self.objective.condition
-        if self.length <= self.objective.noise:
+        length = self.length
+        if length <= self.objective.noise:
             return 0.0  # nothing but a rounding of y was fitted
-        return max(error, self.shift / self.length) if self.n_iter > 1 else error
+        return max(error, self.shift / length) if self.n_iter > 1 else error
 
     def back_to_best(self):
         self.w[:] = self.best

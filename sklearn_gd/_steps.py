@@ -313,10 +313,11 @@ class Refining:
         state.set_step(self.size.first(state))
 
     def after(self, state):
-        small = state.shift <= 1e-15 * state.length or not state.g.any()
-        if small or state.shift > 0.5 * self.shift:
+        shift = state.shift
+        small = shift <= 1e-15 * state.length or not state.g.any()
+        if small or shift > 0.5 * self.shift:
             return "converged: the step is at rounding level"
-        self.shift = state.shift
+        self.shift = shift
         return None
 
 

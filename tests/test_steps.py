@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_gd import GDRegressor, _geometry, _steps
+from sklearn_gd._data import Data
 from sklearn_gd._geometry import Geometry
 from sklearn_gd._solver import SOLVERS
 
@@ -281,3 +282,12 @@ def test_noise_shortens_no_first_step_that_has_far_to_go(flat):
         assert first < 0.5 * longest
     model = GDRegressor("sgd", random_state=0).fit(X, y)
     assert above_least(X, y, model) < 2e-4 * model.loss_curve_[0]
+
+
+def test_sgd_on_many_rows_makes_no_gram_matrix(monkeypatch):
+    def moments(self, *args):
+        raise AssertionError("The Gram matrix costs as much as an epoch.")
+
+    monkeypatch.setattr(Data, "moments", moments)
+    X, y = noisy(20_000, 10, 0.5)
+    GDRegressor("sgd", random_state=0).fit(X, y + 5.0)
