@@ -80,6 +80,21 @@ def test_value_and_gradient(kind, intercept, alpha):
     assert_allclose(g, gradient, rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.parametrize("kind", ["dense64", "dense32"])
+@pytest.mark.parametrize("d", [*range(1, 10), 47, 48, 97, 1100])
+def test_rows_of_any_width(kind, d):
+    X, y, s = table(n=39, d=d)
+    w = np.random.default_rng(1).normal(size=d)
+    # Nothing behind g may be written.
+    room = np.full(d + 4, 7.0)
+    p = problem(kind, intercept=False, data=(X, y, s))
+    F = p.value_and_gradient(w, room[:d])
+    value, gradient = by_hand(w, X, y, s, 0.0)
+    assert_allclose(F, value, rtol=1e-12)
+    assert_allclose(room[:d], gradient, rtol=1e-11, atol=1e-12)
+    assert_array_equal(room[d:], 7.0)
+
+
 @pytest.mark.parametrize("kind", ROWS)
 @pytest.mark.parametrize("intercept", [True, False])
 def test_norms(kind, intercept):

@@ -1,10 +1,10 @@
 /* Products of dense rows with vectors, for float64 and float32 rows; sums are float64.
 
-   dot    x·w                      dot4   the same for four rows, w read once
-   meet4  dot4, and the six products of the rows among themselves:
+   dot_rows   f_k = x_k·w         add_rows   g ← g + Σ c_k x_k
+   meet4  the products of four rows with w, and the six among themselves:
           01, 02, 12, 03, 13, 23
-   add    g ← g + c x              add4   g ← g + Σ c_k x_k, g read and written once
-   move4    add4. It and meet4 may read and write w up to the next multiple of 4.
+   move4  add_rows for four. It and meet4 may read and write w up to the next
+          multiple of 4.
    shrink   w ← the prox of a w + c x: nearer to 0 by t, or by −least if it is
             below 0 and that is more
    norm   Σ_j scale_j x_j²         add_squares   g_j ← g_j + c x_j² */
@@ -12,6 +12,13 @@
 #include <stddef.h>
 
 #include "isa.h"
+
+enum {
+    LINE = 64, /* of the cache */
+    /* Bytes from which rows are read one after the other: the hardware follows one
+       stream from memory better than four. */
+    LONG_ROW = 384
+};
 
 #define ISA
 #define VALUE double
@@ -39,6 +46,16 @@ AVX2 static inline __m256d load4_64(const double *x, ptrdiff_t j, ptrdiff_t d)
         return _mm256_loadu_pd(x + j);
     return _mm256_maskload_pd(
         x + j, _mm256_loadu_si256((const __m256i *)(sgd_mask_64 + 4 - (d - j))));
+}
+
+AVX2 static inline void store4(double *g, ptrdiff_t j, ptrdiff_t d, __m256d values)
+{
+    if (j + 4 <= d)
+        _mm256_storeu_pd(g + j, values);
+    else
+        _mm256_maskstore_pd(
+            g + j, _mm256_loadu_si256((const __m256i *)(sgd_mask_64 + 4 - (d - j))),
+            values);
 }
 
 AVX2 static inline __m256d load4_32(const float *x, ptrdiff_t j, ptrdiff_t d)

@@ -1,5 +1,15 @@
 /* The loops of dense.h, for one type of value (VALUE) and one instruction set.
-   The compiler makes vectors of them. */
+   The compiler makes vectors of them; where sums depend on how well it does that, they
+   are written out for AVX2. */
+
+ISA static void NAME(add)(const void *row, double c, double *g, ptrdiff_t d)
+{
+    const VALUE *x = row;
+    for (ptrdiff_t j = 0; j < d; j++)
+        g[j] += c * x[j];
+}
+
+#ifndef LOAD4
 
 ISA static double NAME(dot)(const void *row, const double *w, ptrdiff_t d)
 {
@@ -23,13 +33,6 @@ ISA static void NAME(dot4)(const void **x, const double *w, ptrdiff_t d, double 
     f[0] = f0, f[1] = f1, f[2] = f2, f[3] = f3;
 }
 
-ISA static void NAME(add)(const void *row, double c, double *g, ptrdiff_t d)
-{
-    const VALUE *x = row;
-    for (ptrdiff_t j = 0; j < d; j++)
-        g[j] += c * x[j];
-}
-
 ISA static void NAME(add4)(const void **x, const double *c, double *g, ptrdiff_t d)
 {
     const VALUE *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3];
@@ -37,8 +40,6 @@ ISA static void NAME(add4)(const void **x, const double *c, double *g, ptrdiff_t
     for (ptrdiff_t j = 0; j < d; j++)
         g[j] += (c0 * x0[j] + c1 * x1[j]) + (c2 * x2[j] + c3 * x3[j]);
 }
-
-#ifndef LOAD4
 
 ISA static void NAME(meet4)(
     const void **x, const double *w, ptrdiff_t d, double *f, double *p)
@@ -70,6 +71,41 @@ ISA static void NAME(move4)(const void **x, const double *c, double *w, ptrdiff_
 
 #else
 
+/* A sum waits for its last addition: four side by side wait less. */
+ISA static double NAME(dot)(const void *row, const double *w, ptrdiff_t d)
+{
+    __m256d zero = _mm256_setzero_pd(), f[4] = {zero, zero, zero, zero};
+    ptrdiff_t j = 0;
+    for (; j + 16 <= d; j += 16)
+        for (ptrdiff_t k = j; k < j + 16; k += 4)
+            f[(k - j) / 4] = _mm256_fmadd_pd(
+                LOAD4(row, k, k + 4), _mm256_loadu_pd(w + k), f[(k - j) / 4]);
+    for (; j < d; j += 4)
+        f[0] = _mm256_fmadd_pd(LOAD4(row, j, d), load4_64(w, j, d), f[0]);
+    f[0] = _mm256_add_pd(_mm256_add_pd(f[0], f[1]), _mm256_add_pd(f[2], f[3]));
+    return _mm256_cvtsd_f64(four_sums(f[0], f[0], f[0], f[0]));
+}
+
+/* The part from j on of dot4, of at most four values. */
+ISA static inline void NAME(dot4_part)(
+    const void **x, const double *w, ptrdiff_t j, ptrdiff_t d, __m256d *f)
+{
+    __m256d v = load4_64(w, j, d);
+    for (int k = 0; k < 4; k++)
+        f[k] = _mm256_fmadd_pd(LOAD4(x[k], j, d), v, f[k]);
+}
+
+ISA static void NAME(dot4)(const void **x, const double *w, ptrdiff_t d, double *f)
+{
+    __m256d zero = _mm256_setzero_pd(), sum[4] = {zero, zero, zero, zero};
+    ptrdiff_t j = 0;
+    for (; j + 4 <= d; j += 4)
+        NAME(dot4_part)(x, w, j, j + 4, sum);
+    if (j < d)
+        NAME(dot4_part)(x, w, j, d, sum);
+    _mm256_storeu_pd(f, four_sums(sum[0], sum[1], sum[2], sum[3]));
+}
+
 ISA static void NAME(meet4)(
     const void **x, const double *w, ptrdiff_t d, double *f, double *p)
 {
@@ -96,6 +132,27 @@ ISA static void NAME(meet4)(
     _mm_storeu_pd(p + 4, _mm256_castpd256_pd128(four_sums(p13, p23, p13, p23)));
 }
 
+/* The part from j on of add4, of at most four values. */
+ISA static inline void NAME(add4_part)(
+    const void **x, const double *c, double *g, ptrdiff_t j, ptrdiff_t d)
+{
+    __m256d one = _mm256_mul_pd(_mm256_set1_pd(c[0]), LOAD4(x[0], j, d));
+    __m256d two = _mm256_mul_pd(_mm256_set1_pd(c[2]), LOAD4(x[2], j, d));
+    one = _mm256_fmadd_pd(_mm256_set1_pd(c[1]), LOAD4(x[1], j, d), one);
+    two = _mm256_fmadd_pd(_mm256_set1_pd(c[3]), LOAD4(x[3], j, d), two);
+    store4(g, j, d, _mm256_add_pd(load4_64(g, j, d), _mm256_add_pd(one, two)));
+}
+
+ISA static void NAME(add4)(const void **x, const double *u, double *g, ptrdiff_t d)
+{
+    const double c[4] = {u[0], u[1], u[2], u[3]};
+    ptrdiff_t j = 0;
+    for (; j + 4 <= d; j += 4)
+        NAME(add4_part)(x, c, g, j, j + 4);
+    if (j < d)
+        NAME(add4_part)(x, c, g, j, d);
+}
+
 ISA static void NAME(move4)(const void **x, const double *c, double *w, ptrdiff_t d)
 {
     const VALUE *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3];
@@ -112,6 +169,36 @@ ISA static void NAME(move4)(const void **x, const double *c, double *w, ptrdiff_
 }
 
 #endif
+
+/* Four rows at once read w once, but from long rows the hardware follows one stream
+   better than four. */
+ISA static void NAME(dot_rows)(
+    const void **x, ptrdiff_t n, ptrdiff_t d, const double *w, double *f)
+{
+    ptrdiff_t k = 0;
+    if (d * (ptrdiff_t)sizeof(VALUE) < LONG_ROW)
+        for (; k + 4 <= n; k += 4)
+            NAME(dot4)(x + k, w, d, f + k);
+    for (; k < n; k++)
+        f[k] = NAME(dot)(x[k], w, d);
+}
+
+/* With ahead > 0, what is that many bytes behind each row is asked for meanwhile: the
+   rows are in the cache, and the stream from memory would rest. */
+ISA static void NAME(add_rows)(
+    const void **x, ptrdiff_t n, ptrdiff_t d, const double *c, double *g,
+    ptrdiff_t ahead)
+{
+    ptrdiff_t k = 0, bytes = d * (ptrdiff_t)sizeof(VALUE);
+    for (; k + 4 <= n; k += 4) {
+        if (ahead)
+            for (ptrdiff_t i = 0; i < 4 * bytes; i += LINE)
+                sgd_prefetch_soon((const char *)x[k] + ahead + i);
+        NAME(add4)(x + k, c + k, g, d);
+    }
+    for (; k < n; k++)
+        NAME(add)(x[k], c[k], g, d);
+}
 
 /* A value that is no number stays one: comparisons with it are false. */
 ISA static void NAME(shrink)(

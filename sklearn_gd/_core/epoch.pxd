@@ -73,7 +73,7 @@ cdef class Problem:
     cdef void aim(self, const Py_ssize_t* at, Py_ssize_t count) noexcept nogil
     cdef double lose(self, Py_ssize_t count) noexcept nogil
     cdef void add(
-        self, const Py_ssize_t* at, Py_ssize_t count, double* g
+        self, const Py_ssize_t* at, Py_ssize_t count, double* g, bint onward
     ) noexcept nogil
     cdef Py_ssize_t pass_on(
         self, Py_ssize_t first, Py_ssize_t last

@@ -204,24 +204,32 @@ cdef class Problem:
         )
 
     cdef void add(
-        self, const Py_ssize_t* at, Py_ssize_t count, double* g
+        self, const Py_ssize_t* at, Py_ssize_t count, double* g, bint onward
     ) noexcept nogil:
         """g ← g + Σ_k c_k a_i, i = at_k."""
+        cdef double* c = &self.c[0]
+        cdef double total = 0.0
         cdef Py_ssize_t k
-        self.rows.add(at, count, &self.c[0], g)
+        self.rows.add(at, count, c, g, onward)
         if self.intercept:
             for k in range(count):
-                g[self.rows.d] += self.c[k]
+                total += c[k]
+            g[self.rows.d] += total
 
     cdef Py_ssize_t pass_on(
         self, Py_ssize_t first, Py_ssize_t last
     ) except -1 nogil:
         """Take the next rows of a pass, in the order in which they lie."""
         cdef Py_ssize_t count = min(self.rows_at_once(), last - first)
+        cdef Py_ssize_t* room = &self.room[0]
         cdef Py_ssize_t k
-        for k in range(count):
-            self.room[k] = first + k if self.kept is None else self.kept[first + k]
-        self.at = &self.room[0]
+        if self.kept is None:
+            for k in range(count):
+                room[k] = first + k
+        else:
+            for k in range(count):
+                room[k] = self.kept[first + k]
+        self.at = room
         self.heed_signals(count)
         return count
 
@@ -303,7 +311,7 @@ cdef class Problem:
             while first < last:
                 count = self.pass_on(first, last)
                 total += self.look(self.at, count, &w[0], 1.0)
-                self.add(self.at, count, &g[0])
+                self.add(self.at, count, &g[0], True)
                 first += count
         return total
 
@@ -447,7 +455,7 @@ cdef class Problem:
                 if count == 0:
                     break
                 total += self.look(self.at, count, w, 1.0)
-                self.add(self.at, count, g)
+                self.add(self.at, count, g, False)
                 seen += count
             if seen == 0:
                 return total
@@ -494,7 +502,7 @@ cdef class Problem:
                 if mean.wanted:
                     for j in range(d):
                         mean.sum[j] += flight.sum_a * v[j]
-                    self.rows.add(at, size, sum_u, &mean.sum[0])
+                    self.rows.add(at, size, sum_u, &mean.sum[0], False)
                 if flight.a != 1.0:
                     for j in range(d):
                         v[j] *= flight.a
@@ -659,13 +667,13 @@ cdef class Problem:
                 for k in range(size):
                     c[k] *= scale
                     bias += one * a * c[k]
-                self.rows.add(at, size, c, w)
+                self.rows.add(at, size, c, w, False)
                 if debts is not None:
                     debts.grow(eta, a)
                 elif mean.wanted:
                     for k in range(size):
                         c[k] *= sum_a
-                    self.rows.add(at, size, c, lag)
+                    self.rows.add(at, size, c, lag, False)
                     sum_a += a
                 if mean.wanted:
                     mean.count += 1

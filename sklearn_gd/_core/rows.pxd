@@ -18,7 +18,12 @@ cdef class Rows:
         self, const Py_ssize_t* at, Py_ssize_t count, double* u, double* w
     ) noexcept nogil
     cdef void add(
-        self, const Py_ssize_t* at, Py_ssize_t count, const double* c, double* g
+        self,
+        const Py_ssize_t* at,
+        Py_ssize_t count,
+        const double* c,
+        double* g,
+        bint onward,
     ) noexcept nogil
     cdef void shrink(
         self,

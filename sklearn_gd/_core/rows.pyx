@@ -9,8 +9,11 @@ once, or by a branch that the processor predicts.
 """
 
 ctypedef double (*dot_t)(const void*, const double*, Py_ssize_t) noexcept nogil
-ctypedef void (*dot4_t)(
-    const void**, const double*, Py_ssize_t, double*
+ctypedef void (*dot_rows_t)(
+    const void**, Py_ssize_t, Py_ssize_t, const double*, double*
+) noexcept nogil
+ctypedef void (*add_rows_t)(
+    const void**, Py_ssize_t, Py_ssize_t, const double*, double*, Py_ssize_t
 ) noexcept nogil
 ctypedef void (*meet4_t)(
     const void**, const double*, Py_ssize_t, double*, double*
@@ -31,18 +34,16 @@ cdef extern from "dense.h":
     dot_t norm_32 "PICK(norm_32)"
     add_t add_squares_64 "PICK(add_squares_64)"
     add_t add_squares_32 "PICK(add_squares_32)"
-    dot_t dot_64 "PICK(dot_64)"
-    dot_t dot_32 "PICK(dot_32)"
-    dot4_t dot4_64 "PICK(dot4_64)"
-    dot4_t dot4_32 "PICK(dot4_32)"
+    dot_rows_t dot_rows_64 "PICK(dot_rows_64)"
+    dot_rows_t dot_rows_32 "PICK(dot_rows_32)"
+    add_rows_t add_rows_64 "PICK(add_rows_64)"
+    add_rows_t add_rows_32 "PICK(add_rows_32)"
     meet4_t meet4_64 "PICK(meet4_64)"
     meet4_t meet4_32 "PICK(meet4_32)"
-    add_t add_64 "PICK(add_64)"
-    add_t add_32 "PICK(add_32)"
-    add4_t add4_64 "PICK(add4_64)"
-    add4_t add4_32 "PICK(add4_32)"
     add4_t move4_64 "PICK(move4_64)"
     add4_t move4_32 "PICK(move4_32)"
+    enum:
+        LINE
     void sgd_prefetch(const void* p) noexcept nogil
     void sgd_prefetch_soon(const void* p) noexcept nogil
 
@@ -92,14 +93,9 @@ cdef extern from "lanes.h":
     csr_lanes_t csr_add_lanes_64_32 "PICK(csr_add_lanes_64_32)"
 
 cdef enum:
-    LINE = 64
     # Bytes of a row that are prefetched: a longer row starts the hardware's own
-    # prefetcher.
+    # prefetcher. In a pass, those asked for in advance.
     REACH = 4096
-    # Bytes from which rows are read one after the other: the hardware follows one
-    # stream from memory better than four (a pass over 200,000 x 100 in float64 takes
-    # 1.1 times the time of reading X, and with four rows at once 3.6 times).
-    LONG = 384
 
 
 cdef inline void ask(const char* start, Py_ssize_t size, bint soon) noexcept nogil:
@@ -136,9 +132,14 @@ cdef class Rows:
         """
 
     cdef void add(
-        self, const Py_ssize_t* at, Py_ssize_t count, const double* c, double* g
+        self,
+        const Py_ssize_t* at,
+        Py_ssize_t count,
+        const double* c,
+        double* g,
+        bint onward,
     ) noexcept nogil:
-        """g ← g + Σ_k c_k x_i, i = at_k."""
+        """g ← g + Σ_k c_k x_i, i = at_k; onward if the rows behind them come next."""
 
     cdef void move(
         self, const Py_ssize_t* at, Py_ssize_t count, double* u, double* w
@@ -246,11 +247,9 @@ cdef class DenseRows(Rows):
     cdef object owner
     cdef const char* start
     cdef Py_ssize_t bytes
-    cdef dot_t dot1
-    cdef dot4_t dot4
+    cdef dot_rows_t dot_rows
+    cdef add_rows_t add_rows
     cdef meet4_t meet4
-    cdef add_t add1
-    cdef add4_t add4
     cdef add4_t move4
     cdef shrink_t shrink1
     cdef dot_t norm1
@@ -267,16 +266,16 @@ cdef class DenseRows(Rows):
         if X.dtype == "float64":
             view64 = X
             self.start = <const char*>&view64[0, 0]
-            self.dot1, self.dot4, self.meet4 = dot_64, dot4_64, meet4_64
-            self.add1, self.add4, self.move4 = add_64, add4_64, move4_64
+            self.dot_rows, self.add_rows = dot_rows_64, add_rows_64
+            self.meet4, self.move4 = meet4_64, move4_64
             self.norm1, self.add_squares1 = norm_64, add_squares_64
             self.shrink1 = shrink_64
             self.dot_lanes1, self.add_lanes1 = dot_lanes_64, add_lanes_64
         else:
             view32 = X
             self.start = <const char*>&view32[0, 0]
-            self.dot1, self.dot4, self.meet4 = dot_32, dot4_32, meet4_32
-            self.add1, self.add4, self.move4 = add_32, add4_32, move4_32
+            self.dot_rows, self.add_rows = dot_rows_32, add_rows_32
+            self.meet4, self.move4 = meet4_32, move4_32
             self.norm1, self.add_squares1 = norm_32, add_squares_32
             self.shrink1 = shrink_32
             self.dot_lanes1, self.add_lanes1 = dot_lanes_32, add_lanes_32
@@ -288,17 +287,13 @@ cdef class DenseRows(Rows):
     cdef void dot(
         self, const Py_ssize_t* at, Py_ssize_t count, const double* w, double* f
     ) noexcept nogil:
-        cdef const void* x[4]
-        cdef Py_ssize_t k, r
-        cdef Py_ssize_t done = 0
-        if self.bytes < LONG:
-            for k in range(0, count - 3, 4):
-                for r in range(4):
-                    x[r] = self.row(at[k + r])
-                self.dot4(x, w, self.d, f + k)
-            done = count - count % 4
-        for k in range(done, count):
-            f[k] = self.dot1(self.row(at[k]), w, self.d)
+        cdef const void* x[256]
+        cdef Py_ssize_t first, some, k
+        for first in range(0, count, 256):
+            some = min(256, count - first)
+            for k in range(some):
+                x[k] = self.row(at[first + k])
+            self.dot_rows(x, some, self.d, w, f + first)
 
     cdef void meet(
         self,
@@ -327,16 +322,23 @@ cdef class DenseRows(Rows):
         self.move4(x, u, w, self.d)
 
     cdef void add(
-        self, const Py_ssize_t* at, Py_ssize_t count, const double* c, double* g
+        self,
+        const Py_ssize_t* at,
+        Py_ssize_t count,
+        const double* c,
+        double* g,
+        bint onward,
     ) noexcept nogil:
-        cdef const void* x[4]
-        cdef Py_ssize_t k, r
-        for k in range(0, count - 3, 4):
-            for r in range(4):
-                x[r] = self.row(at[k + r])
-            self.add4(x, c + k, g, self.d)
-        for k in range(count - count % 4, count):
-            self.add1(self.row(at[k]), c[k], g, self.d)
+        cdef const void* x[256]
+        cdef Py_ssize_t first, some, k
+        cdef Py_ssize_t ahead = 0
+        if onward and self.bytes <= REACH:
+            ahead = max(<Py_ssize_t>REACH, count * self.bytes)
+        for first in range(0, count, 256):
+            some = min(256, count - first)
+            for k in range(some):
+                x[k] = self.row(at[first + k])
+            self.add_rows(x, some, self.d, c + first, g, ahead)
 
     cdef void shrink(
         self,
@@ -490,7 +492,12 @@ cdef class CSRRows(Rows):
             )
 
     cdef void add(
-        self, const Py_ssize_t* at, Py_ssize_t count, const double* c, double* g
+        self,
+        const Py_ssize_t* at,
+        Py_ssize_t count,
+        const double* c,
+        double* g,
+        bint onward,
     ) noexcept nogil:
         cdef Py_ssize_t k, first, size
         for k in range(count):
