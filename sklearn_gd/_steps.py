@@ -29,14 +29,14 @@ SMALL_GRADIENT = "converged: the gradient is below tol"
 # --- the largest stable step ----------------------------------------------------------
 
 
-def descent_bound(objective, batch, momentum=0.0):
-    """Return 2(1 + λ)/L, or for batches the sufficient (1 − λ)/L_B.
+def descent_bound(objective, batch, momentum=0.0, longest=2.0):
+    """Return 2/L, or what the rule can bear, or for batches the sufficient (1 − λ)/L_B.
 
-    Polyak (1964) for full batch; Gower et al. (2019) for batches, where an effective
-    step η/(1 − λ) of 1/L_B keeps F from growing.
+    Polyak (1964) for full batch, where momentum bears 2(1 + λ)/L; Gower et al. (2019)
+    for batches, where an effective step η/(1 − λ) of 1/L_B keeps F from growing.
     """
     if batch is None:
-        return 2.0 * (1.0 + momentum) / _positive(objective.curvature[1])
+        return longest / _positive(objective.curvature[1])
     return (1.0 - momentum) / _positive(objective.batch_curvature(batch))
 
 
@@ -48,10 +48,10 @@ def stable_step(state):
     objective, rule = state.objective, state.rule
     if state.walk.second_order:
         return 2.0 if objective.loss.is_quadratic else None
-    if hasattr(rule, "reach") or not objective.loss.has_second:
+    if rule.longest is None or not objective.loss.has_second:
         return None
     momentum = getattr(rule, "momentum", 0.0)
-    return descent_bound(objective, state.walk.batch, momentum)
+    return descent_bound(objective, state.walk.batch, momentum, rule.longest)
 
 
 def _positive(curvature):

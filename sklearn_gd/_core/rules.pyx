@@ -26,6 +26,14 @@ cdef class Rule:
     # The arrays that a step changes: saved and restored between calls of partial_fit.
     state_names = ()
 
+    @property
+    def longest(self):
+        """The largest stable step over all rows of a quadratic F, times L.
+
+        None if there is no such thing.
+        """
+        return 2.0
+
     def __init__(self, Py_ssize_t size):
         self.size = size
 
@@ -265,6 +273,10 @@ cdef class Momentum(Rule):
         self.doublings = np.empty((DOUBLINGS, 9))
         self.doubled = 0.0
 
+    @property
+    def longest(self):
+        return 2.0 * (1.0 + self.momentum)
+
     cdef inline double change(
         self, Py_ssize_t j, double g, double least, double eta
     ) noexcept nogil:
@@ -455,6 +467,10 @@ cdef class Adaptive(Rule):
         self.eps = np.full(size, eps)
         self.cap = np.full(size, np.inf)
         self.given_eps = eps
+
+    @property
+    def longest(self):
+        return None
 
     def end_with_prox(self, Penalty penalty, Py_ssize_t penalised):
         """Let each step end with the prox of a penalty on the first coordinates."""
