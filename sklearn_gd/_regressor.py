@@ -74,8 +74,7 @@ class GDRegressor(
 
     Parameters
     ----------
-    solver : {"gd", "sgd", "minibatch", "momentum", "newton", "adagrad", "rmsprop"}, \
-            default="gd"
+    solver : str, default="gd"
         The rule of a step and how many rows it sees. g is the gradient of F on them.
 
         =========  ================================================  ==========
@@ -90,10 +89,9 @@ class GDRegressor(
         rmsprop    G ← ρ G + (1 − ρ) g²;  w ← w − η g / √(G + ε)     all
         =========  ================================================  ==========
 
-    loss : {"squared_error", "huber", "absolute_error", "quantile", \
-            "epsilon_insensitive", "squared_epsilon_insensitive"}, \
-            default="squared_error"
-        ℓ of the residual r = y − f.
+        All but newton act on each coordinate alone.
+    loss : str, default="squared_error"
+        The loss ℓ of the residual r = y − f.
 
         ===========================  ============================================  ==
         loss                         ℓ                                             ℓ″
@@ -109,19 +107,19 @@ class GDRegressor(
         newton takes those that have an ℓ″.
     penalty : {"l2", "l1", "elasticnet"} or None, default="l2"
         ½‖w‖², ‖w‖₁, l1_ratio ‖w‖₁ + (1 − l1_ratio) ½‖w‖², or nothing. The intercept is
-        never penalised. What l1 has no gradient for is done by a proximal step after
-        each step, which makes exact zeros; newton takes only l2.
+        never penalised. What l1 has no gradient for is done by a proximal step [8]_
+        after each step, which makes exact zeros; newton takes only l2.
     alpha : float, default=0.0
         Multiplies the penalty: the ``alpha`` of SGDRegressor, that of Ridge over S.
     l1_ratio : float, default=0.15
         The share of ‖w‖₁ in "elasticnet", from 0 to 1.
     epsilon : "auto" or float, default="auto"
-        ε of huber and the insensitive losses, in units of y. "auto" is 1.35 (huber) or
-        0.1 times the standard deviation of the residuals of a robust fit (1.4826 times
-        their median size), for each target: it follows the units of y. Not the ``eps``
-        of adagrad and rmsprop.
+        The ε of huber and the insensitive losses, in units of y. "auto" is 1.35 (huber)
+        or 0.1 times the standard deviation of the residuals of a robust fit (1.4826
+        times their median size), for each target: it follows the units of y. Not the
+        ``eps`` of adagrad and rmsprop.
     quantile : float, default=0.5
-        q of "quantile", between 0 and 1.
+        The q of "quantile", between 0 and 1.
     positive : bool, default=False
         Whether the coefficients, not the intercept, must be ≥ 0. Not with newton.
     fit_intercept : bool, default=True
@@ -138,13 +136,13 @@ class GDRegressor(
         Rows a step. None is the solver's own number. An int makes gd, momentum, adagrad
         and rmsprop stochastic; n or more rows are full batch. newton takes only None.
     momentum : "auto" or float, default="auto"
-        λ in [0, 1). "auto" comes from the curvature with an automatic full-batch step,
-        else it is 0.9. Used by momentum.
+        The λ of momentum, in [0, 1). "auto" comes from the curvature with an automatic
+        full-batch step, else it is 0.9.
     rho : float, default=0.9
-        ρ in [0, 1). Used by rmsprop.
+        The ρ of rmsprop, in [0, 1).
     eps : float, default=1e-16
-        ε, inside the root (PyTorch's and Keras' 1e-8 stands outside). Relative to
-        2 F₀ h_j with automatic steps. Used by adagrad and rmsprop.
+        The ε of adagrad and rmsprop, inside the root (PyTorch's and Keras' 1e-8 stands
+        outside). Relative to 2 F₀ h_j with automatic steps.
     max_iter : int, default=1000
         The largest number of iterations (full batch) or epochs (stochastic).
     tol : float, default=1e-4
@@ -188,7 +186,7 @@ class GDRegressor(
     coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
         w, of the dtype of X.
     intercept_ : float or ndarray of shape (n_targets,)
-        b.
+        The intercept b.
     epsilon_ : float or ndarray of shape (n_targets,)
         ε, where the loss has one.
     n_iter_ : int
@@ -198,11 +196,11 @@ class GDRegressor(
     loss_ : float
         F of what is returned.
     loss_curve_ : list of float
-        F at the start and after each iteration or epoch, n_iter_ + 1 values. For
+        F at the start and after each iteration or epoch, n_iter + 1 values. For
         stochastic float steps with ``tol=None`` the mean of the loss during the epoch
         plus the penalty, which saves a pass over X. A target that is done keeps its
         last F. After partial_fit, F on its rows before and after.
-    learning_rate_curve_ : ndarray of shape (n_iter_,) or (n_iter_, n_targets)
+    learning_rate_curve_ : ndarray of shape (n_iter [, n_targets])
         The step of each iteration, of an epoch the last one: η / t^power_t where it
         fades, the part of it that newton's search kept, and with automatic steps of
         adagrad and rmsprop the factor that all coordinates share.
@@ -210,15 +208,13 @@ class GDRegressor(
         D² of the rows held out after each iteration or epoch, with ``early_stopping``
         (R² for the squared error); of several targets, the mean. −∞ where the fit
         diverged.
-    coef_path_ : ndarray of shape (n_iter_ + 1, n_features) or \
-            (n_iter_ + 1, n_targets, n_features)
-        The coefficients that loss_curve_ belongs to, with ``store_path``.
-    intercept_path_ : ndarray of shape (n_iter_ + 1,) or (n_iter_ + 1, n_targets)
+    coef_path_ : ndarray of shape (n_iter + 1, [n_targets, ] n_features)
+        The coefficients that ``loss_curve_`` belongs to, with ``store_path``.
+    intercept_path_ : ndarray of shape (n_iter + 1 [, n_targets])
         The intercepts, with ``store_path``.
-    learning_rate_ : float, or ndarray of shape (n_targets,), \
-            (n_features + fit_intercept,) or (n_targets, n_features + fit_intercept)
+    learning_rate_ : float or ndarray of shape ([n_targets] [, n_features + 1])
         The step η of the last iteration; with automatic steps of adagrad and rmsprop,
-        one for each coordinate.
+        one for each coordinate, that of the intercept, if there is one, the last.
     momentum_ : float
         λ, where the solver has one.
     curvature_ : tuple of (float, float)
@@ -231,7 +227,7 @@ class GDRegressor(
         Why the fit stopped, in words.
     n_features_in_ : int
         Number of columns of X.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the columns, if X has any.
 
     See Also
@@ -248,8 +244,8 @@ class GDRegressor(
       whenever F rises;
     - a batch of B rows: 1.5/L_B, times 1 − λ with momentum, L_B the expected smoothness
       of B random rows [3]_, halved on each plateau of F at the mean of an epoch;
-    - adagrad and rmsprop: for each coordinate the distance it has covered [4]_, the
-      effective step capped below its stability bound, ε relative to F₀;
+    - adagrad [2]_ and rmsprop: for each coordinate the distance it has covered [4]_,
+      the effective step capped below its stability bound, ε relative to F₀;
     - newton: 1, repeated until it stops helping; where F is no quadratic, halved until
       F falls enough [6]_, the Hessian damped where few rows have curvature.
 
@@ -302,8 +298,8 @@ class GDRegressor(
     # Where the HTML that notebooks show links to.
     _doc_link_module = "sklearn_gd"
     _doc_link_template = (
-        "https://sklearn-gd.readthedocs.io/en/latest/generated/"
-        "{estimator_module}.{estimator_name}.html"
+        "https://sklearn-gd.readthedocs.io/en/latest/"
+        "api.html#{estimator_module}.{estimator_name}"
     )
 
     _parameter_constraints = {

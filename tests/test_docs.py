@@ -1,6 +1,7 @@
 """What the pages say is so: code is run, and the tests they name exist."""
 
 import ast
+import doctest
 import importlib.util
 import re
 import shlex
@@ -10,6 +11,7 @@ import sysconfig
 import textwrap
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -25,6 +27,24 @@ ROOT = Path(sklearn_gd.__file__).parents[1]
 TESTS = Path(__file__).parent
 DOCS = TESTS.parent / "docs"
 PAGE = DOCS / "add_a_loss.rst"
+# Without what Sphinx-Gallery writes: sphinx-build runs the examples.
+PAGES = {
+    str(path.relative_to(DOCS)): path.read_text(encoding="utf-8")
+    for path in sorted(DOCS.rglob("*.rst"))
+    if "gallery" not in path.parts and not path.name.startswith("sg_")
+}
+
+
+def python_of(text):
+    """Return the blocks of Python of a page, which are one session."""
+    block = (
+        r"^( *)\.\. (?:plot::|code-block:: (?:python|pycon))\n((?:\1 +\S.*\n|\s*\n)*)"
+    )
+    found = [
+        textwrap.dedent(match[2]) for match in re.finditer(block, text, re.MULTILINE)
+    ]
+    # Options of the directive come before the first empty line.
+    return [code.partition("\n\n")[2] if code[0] == ":" else code for code in found]
 
 
 @pytest.fixture(scope="module")
@@ -98,3 +118,75 @@ def test_every_guarantee_names_tests_that_exist():
     for file, name in named:
         tree = ast.parse((TESTS / file).read_text(encoding="utf-8"))
         assert name in {node.name for node in ast.walk(tree) if hasattr(node, "name")}
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if python_of(PAGES[name])])
+def test_the_code_of_the_page_runs(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # pages may write files
+    session = {"__name__": "__main__"}
+    for code in python_of(PAGES[name]):
+        if ">>>" in code:
+            shown = doctest.DocTestParser().get_doctest(code, session, name, name, 0)
+            assert doctest.DocTestRunner().run(shown, clear_globs=False).failed == 0
+            session = shown.globs
+        else:
+            exec(compile(code, name, "exec"), session)
+    plt.close("all")
+
+
+def test_the_start_page_has_the_commands_of_the_readme():
+    readme = (DOCS.parent / "README.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^python3 -m venv .*$", readme, re.MULTILINE)
+    assert re.findall(
+        r"^ +(python3 -m venv .*)$", PAGES["index.rst"], re.MULTILINE
+    ) == (commands)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_python_stands_in_blocks_that_are_run(name):
+    run = "\n".join(python_of(PAGES[name]))
+    imports = r"^ +(?:>>> )?(import \w.*|from [\w.]+ import .*)$"
+    for line in re.findall(imports, PAGES[name], re.MULTILINE):
+        assert line in run
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_page_names_files_that_exist(name):
+    files = r"(?<![\w/])((?:tests|examples|docs)/[\w/]+\.(?:py|rst)|\.ci/\w+(?:\.\w+)?)"
+    for path in re.findall(files, PAGES[name]):
+        assert (DOCS.parent / path).exists(), path
+
+
+def test_what_check_finds(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(DOCS)
+    check = importlib.import_module("check")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "gallery.xml").write_text(
+        '<testsuite><testcase file="a.py" time="59"/><testcase file="b.py" time="61"/>'
+        "</testsuite>"
+    )
+    (tmp_path / "style.css").write_text(
+        "@font-face {src: url(none.woff)} a {src: url('index.html')}"
+        "p {background: url(data:image/png;base64,AA==) url(https://cdn.org/p.png)}"
+    )
+    (tmp_path / "index.html").write_text(
+        '<link href="style.css"><a href="sub/a%20b.html#here">good</a><a href="#"></a>'
+        '<a href="https://doi.org/1">away</a><a href="sub/a%20b.html#nowhere">bad</a>'
+        '<a href="none.html">bad</a><img src="none.png" srcset="none2.png 2x">'
+    )
+    (tmp_path / "sub" / "a b.html").write_text(
+        '<p id="here"><a href="../index.html">up</a>'
+        '<script src="https://cdn.org/x.js"></script><link href="//cdn.org/y.css">'
+    )
+    assert list(check.problems(tmp_path)) == [
+        "index.html: none.html leads nowhere",
+        "index.html: none.png leads nowhere",
+        "index.html: none2.png leads nowhere",
+        "index.html: sub/a%20b.html#nowhere leads nowhere",
+        "sub/a b.html: //cdn.org/y.css comes from the network",
+        "sub/a b.html: https://cdn.org/x.js comes from the network",
+        "style.css: none.woff leads nowhere",
+        "style.css: https://cdn.org/p.png comes from the network",
+        "GDRegressor links to api.html#sklearn_gd.GDRegressor, which leads nowhere",
+        "b.py takes 61 s",
+    ]

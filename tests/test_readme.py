@@ -49,6 +49,13 @@ def test_the_commands_name_files_that_exist():
     assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
+def test_its_links_lead_to_files():
+    links = re.findall(r"\]\(([^)]+)\)", README)
+    assert "docs/contributing.rst" in links
+    local = [link for link in links if "://" not in link]
+    assert [link for link in local if not (ROOT / link).is_file()] == []
+
+
 def test_a_step_that_is_too_long_is_caught():
     (command,) = (c for c in commands() if c.startswith(".venv/bin/python -c"))
     done = subprocess.run(

@@ -88,8 +88,7 @@ def test_every_check_but_equivalence_of_weights(estimator, check):
 
 
 def test_the_html_links_to_the_documentation():
-    page = "https://sklearn-gd.readthedocs.io/en/latest/generated/"
-    page += "sklearn_gd.GDRegressor.html"
+    page = "https://sklearn-gd.readthedocs.io/en/latest/api.html#sklearn_gd.GDRegressor"
     model = GDRegressor("momentum", alpha=0.25)
     for shown in (model, make_pipeline(StandardScaler(), model)):
         html = estimator_html_repr(shown)
