@@ -161,11 +161,11 @@ def test_several_targets_do_not_visit_all_columns_every_few_rows():
 
 
 def test_sparse_rows_are_not_filled_in_where_they_are_long(monkeypatch):
-    X, y, _ = extremes.csr(1500)
+    X, y, _ = extremes.csr(500)
     expected = GDRegressor("newton", alpha=1e-3).fit(X, y).coef_
     monkeypatch.setattr(_geometry, "FILLED", 0)
-    monkeypatch.setattr(_geometry, "GRAM_COLUMNS", 1499)
-    few = GDRegressor("newton", alpha=1e-3).fit(X[:1499], y[:1499])
+    monkeypatch.setattr(_geometry, "GRAM_COLUMNS", 499)
+    few = GDRegressor("newton", alpha=1e-3).fit(X[:499], y[:499])
     monkeypatch.setattr(sparse.csr_array, "toarray", None)
     coef = GDRegressor("newton", alpha=1e-3).fit(X, y).coef_
     assert_allclose(coef, expected, rtol=1e-6, atol=1e-8)
