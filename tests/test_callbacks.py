@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from sklearn import callback
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
@@ -21,7 +22,6 @@ from sklearn_gd import GDRegressor
 from sklearn_gd._solver import SOLVERS
 
 pytestmark = ignore_convergence
-callback = pytest.importorskip("sklearn.callback", reason="scikit-learn before 1.9")
 
 STEPS = [(*step, rate) for step in EVERY_STEP for rate in ("auto", 1e-3)]
 every_step = pytest.mark.parametrize(("solver", "batch", "rate"), STEPS)

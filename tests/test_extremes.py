@@ -124,7 +124,7 @@ def test_sparse_values_beyond_31_bits(solver, calls):
 @pytest.mark.parametrize("alpha", [1e-3, 1.0])
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_steps_that_sparse_columns_missed(solver, positive, penalty, alpha):
-    X = sparse.random_array((120, 150), density=0.03, format="csr", rng=0)
+    X = sparse.csr_array(sparse.random(120, 150, 0.03, random_state=0))
     y = X @ np.random.default_rng(1).normal(size=150)
     for batch_size, average, schedule in [
         (1, True, "constant"),

@@ -96,12 +96,11 @@ def test_the_html_links_to_the_documentation():
         assert "Documentation for GDRegressor" in html
 
 
-@pytest.mark.skipif(
-    parse_version(sklearn.__version__) < parse_version("1.7"),
-    reason="scikit-learn shows a table of parameters from 1.7 on",
-)
 def test_the_html_has_a_table_of_parameters():
     html = GDRegressor("momentum", alpha=0.25)._repr_html_()
+    if parse_version(sklearn.__version__) < parse_version("1.7"):  # text, then
+        assert "GDRegressor(alpha=0.25, solver=&#x27;momentum&#x27;)" in html
+        return
     rows = re.findall(r"<tr class=\"(\S+)\">(.*?)</tr>", html, flags=re.DOTALL)
     shown = {}
     for kind, row in rows:
