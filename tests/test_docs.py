@@ -4,10 +4,6 @@ import ast
 import doctest
 import importlib.util
 import re
-import shlex
-import subprocess
-import sys
-import sysconfig
 import textwrap
 from pathlib import Path
 
@@ -15,6 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from pages import compiled, cython_of
 from scipy.optimize import minimize
 from sklearn.utils._param_validation import StrOptions
 from sklearn_gd._core.losses import LOSSES
@@ -50,21 +47,9 @@ def python_of(text):
 @pytest.fixture(scope="module")
 def pseudo_huber(tmp_path_factory):
     """The class of the page, compiled."""
+    code = cython_of(PAGE.read_text(encoding="utf-8"))
     folder = tmp_path_factory.mktemp("loss")
-    text = PAGE.read_text(encoding="utf-8")
-    code = re.search(r"code-block:: cython\n\n((?:    .*\n|\n)+)", text).group(1)
-    (folder / "pseudo_huber.pyx").write_text(textwrap.dedent(code), encoding="utf-8")
-    module = folder / f"pseudo_huber{sysconfig.get_config_var('EXT_SUFFIX')}"
-    cython = [sys.executable, "-m", "cython", "-I", str(ROOT), "pseudo_huber.pyx"]
-    subprocess.run(cython, cwd=folder, check=True)
-    compiler = shlex.split(sysconfig.get_config_var("CC"))
-    flags = ["-O2", "-fPIC", "-shared", f"-I{sysconfig.get_path('include')}"]
-    command = [*compiler, *flags, "pseudo_huber.c", "-o", module.name]
-    subprocess.run(command, cwd=folder, check=True)
-    spec = importlib.util.spec_from_file_location("pseudo_huber", module)
-    found = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(found)
-    return found.PseudoHuber
+    return compiled("pseudo_huber", code, folder).PseudoHuber
 
 
 @pytest.fixture

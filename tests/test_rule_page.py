@@ -1,11 +1,6 @@
 """The rule of docs/add_a_rule.rst is compiled as it stands there, and fitted."""
 
-import importlib.util
 import re
-import shlex
-import subprocess
-import sys
-import sysconfig
 import textwrap
 from pathlib import Path
 
@@ -13,16 +8,15 @@ import numpy as np
 import pytest
 import textbook
 from numpy.testing import assert_allclose
+from pages import ROOT, code_of, compiled, cython_of
 from scipy.sparse import csr_matrix
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import StrOptions
 from tables import noisy, standardised
 
-import sklearn_gd
 from sklearn_gd import GDRegressor
 from sklearn_gd._solver import SOLVERS, Solver
 
-ROOT = Path(sklearn_gd.__file__).parents[1]
 PAGE = (Path(__file__).parents[1] / "docs" / "add_a_rule.rst").read_text("utf-8")
 HEAD = """\
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
@@ -32,44 +26,27 @@ from sklearn_gd._core.rules cimport Rule
 """
 
 
-def code_of(pattern):
-    return textwrap.dedent(re.search(pattern, PAGE).group(1))
-
-
 @pytest.fixture(scope="module")
 def nesterov(tmp_path_factory):
     """The class of the page, compiled with the package's loop over coefficients."""
-    folder = tmp_path_factory.mktemp("rule")
     rules = (ROOT / "sklearn_gd" / "_core" / "rules.pyx").read_text(encoding="utf-8")
     loop = r"^cdef inline double moved_to\(.*?(?=^(?:@|ctypedef fused))"
     move = re.search(loop, rules, re.M | re.S).group()
-    rule = code_of(r"code-block:: cython\n\n((?:    .*\n|\n)+)")
-    text = HEAD + rule + move.replace("AnyRule", "Nesterov")
-    (folder / "nesterov.pyx").write_text(text, encoding="utf-8")
-    module = folder / f"nesterov{sysconfig.get_config_var('EXT_SUFFIX')}"
-    cython = [sys.executable, "-m", "cython", "-I", str(ROOT), "nesterov.pyx"]
-    subprocess.run(cython, cwd=folder, check=True)
-    compiler = shlex.split(sysconfig.get_config_var("CC"))
-    flags = ["-O0", "-fPIC", "-shared", f"-I{sysconfig.get_path('include')}"]
-    command = [*compiler, *flags, "nesterov.c", "-o", module.name]
-    subprocess.run(command, cwd=folder, check=True)
-    spec = importlib.util.spec_from_file_location("nesterov", module)
-    found = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(found)
-    return found.Nesterov
+    code = HEAD + cython_of(PAGE) + move.replace("AnyRule", "Nesterov")
+    return compiled("nesterov", code, tmp_path_factory.mktemp("rule")).Nesterov
 
 
 @pytest.fixture(autouse=True)
 def registered(nesterov, monkeypatch):
     """The two additions of the page: to SOLVERS, and to the textbook's table."""
     names = {"Nesterov": nesterov, "Solver": Solver}
-    entry = code_of(r"\n( +\"nesterov\": Solver.*\n)")
+    entry = code_of(PAGE, r"\n( +\"nesterov\": Solver.*\n)")
     for name, solver in eval(f"{{{entry}}}", names).items():
         monkeypatch.setitem(SOLVERS, name, solver)
     # Made from SOLVERS when the package is imported.
     constraints = GDRegressor._parameter_constraints
     monkeypatch.setitem(constraints, "solver", [StrOptions(set(SOLVERS))])
-    step = code_of(r"\n( +if solver == \"nesterov\":\n(?: +.*\n)+)")
+    step = code_of(PAGE, r"\n( +if solver == \"nesterov\":\n(?: +.*\n)+)")
     known = textbook.rule_step
     body = textwrap.indent(step, "    ")
     arguments = "solver, w, g, state, eta, momentum=0.9"
