@@ -265,10 +265,14 @@ class Geometry:
         """
         v = np.random.default_rng(0).standard_normal(self.size)
         v /= np.linalg.norm(v)
+        # Squares of what is in this unit do not overflow.
+        unit = linalg.blas.dnrm2(finite(product(v)))
+        if unit == 0.0:
+            return None
         before, beta = np.zeros(self.size), 0.0
         diagonal, beside = [], []
         for _ in range(STEPS):
-            u = finite(product(v))
+            u = finite(product(v) / unit)
             u -= beta * before
             alpha = v @ u
             u -= alpha * v
@@ -279,7 +283,7 @@ class Geometry:
                 diagonal, beside, select="i", select_range=(last, last)
             )
             if beta * abs(vectors[last, 0]) <= 0.1 * LANCZOS * value:
-                return value
+                return unit * value
             beside.append(beta)
             before, v = v, u
             v /= beta

@@ -371,6 +371,8 @@ class Objective:
         few_rows = geometry.few_rows and self.penalty.l2 == 0.0
         if geometry.few_columns or few_rows:
             return self._direction_from_rows(w)
+        if self.data.n <= self.data.d and self.ridge == 0.0:
+            return self._shortest_direction_by_cg(g)
         return self._direction_by_cg(lambda v: geometry.product(v, self.ridge), g)
 
     @property
@@ -439,6 +441,23 @@ class Objective:
             M=LinearOperator(shape, matvec=lambda v: h_inverse * v, dtype=np.float64),
         )
         return p
+
+    def _shortest_direction_by_cg(self, g):
+        """Solve with a singular H: conjugate gradients from 0 end at minimum norm.
+
+        That is the norm of the coefficients if b is eliminated, in their own units if
+        nothing preconditions.
+        """
+        d, geometry = self.data.d, self.geometry
+        mean = geometry.columns[0] if self.fit_intercept else np.zeros(d)
+        slope = g[d] if self.fit_intercept else 0.0
+
+        def product(u):
+            return geometry.product(self.joined(u, -(mean @ u)), 0.0)[:d]
+
+        centred = LinearOperator((d, d), matvec=product, dtype=np.float64)
+        p, _ = cg(centred, g[:d] - mean * slope, rtol=1e-10, maxiter=1000)
+        return self.joined(p, slope - mean @ p)
 
     def factor(self):
         """Return the Factor of (X, y), its weight in the user's units.

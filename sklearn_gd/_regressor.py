@@ -155,7 +155,8 @@ class GDRegressor(
         Iterations or epochs without improvement that make a plateau.
     early_stopping : bool, default=False
         Whether to hold out a part of the rows of positive weight, to stop when their
-        score has not risen by tol for n_iter_no_change iterations or epochs, and to
+        score has not risen by tol for n_iter_no_change iterations or epochs (automatic
+        steps for a loss with a kink: while one width was used up, see Notes), and to
         return the model for which it was highest. The score is D² of the loss: R² for
         the squared error, and for the others the share of the best constant's loss that
         the model saves.
@@ -585,6 +586,8 @@ class GDRegressor(
                 raise ValueError(
                     "fit_intercept can't change between calls of partial_fit."
                 )
+            if self.positive:
+                w[: data.d] = np.maximum(w[: data.d], 0.0)
             known = memory if same_solver else {}
             rule = self._rule(objective, walk, known.get("momentum"))
             rule.state = known.get("rule", rule.state)

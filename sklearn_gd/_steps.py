@@ -445,11 +445,11 @@ class Halving:
         # To know it takes as long as a short epoch: after 1, 2, 4, 8, … of this step.
         if over or self.hasty or self.epochs.bit_count() == 1:
             excess = state.excess()
+        is_close = excess is not None and excess <= state.tol
         shorter = None
-        if excess is not None and state.is_finite:
+        if excess is not None and state.is_finite and not (is_close and self.hasty):
             shorter = self._shorter(state, last, excess)
-        stays = over or self.hasty or shorter is not None
-        if stays and excess is not None and excess <= state.tol:
+        if is_close and (over or self.hasty or shorter is not None):
             return "converged: F is within tol of the optimum"
         if not over and shorter is None:
             return None
@@ -483,7 +483,7 @@ class Halving:
         is noise, and by chance even ξᵀHξ′ of m pairs in d dimensions has a mean of
         ξᵀHξ/√(md).
         """
-        if last is None:
+        if last is None or not np.isfinite(last[0]):
             return False
         F_0 = state.objective.constant_F
         F, w, g = last

@@ -9,7 +9,6 @@ from numbers import Integral
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 from sklearn.utils._optional_dependencies import check_matplotlib_support
@@ -18,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_gd._factor import EPS
 from sklearn_gd._regressor import GDRegressor
 from sklearn_gd._solver import SOLVERS
+from sklearn_gd._steps import DIVERGED
 
 # The colours of Okabe and Ito (2008) that are dark enough on white. Line styles and
 # markers say the same without colour; their numbers have no common divisor, so that the
@@ -759,6 +759,8 @@ def _returned(model):
     scores = getattr(model, "validation_scores_", None)
     if scores is None or len(np.atleast_2d(model.coef_)) > 1:
         return None  # several targets go back to iterations of their own
+    if model.stop_reason_ == DIVERGED:
+        return None
     return 1 + int(np.argmax(scores))
 
 
@@ -861,7 +863,8 @@ def _are_equal(table, other):
 def _minimum(model, objective, X, sample_weight):
     """Return the coefficients where F is lowest, of shape (d,)."""
     loss = objective.loss
-    reference = clone(model).set_params(
+    # Not a clone, which would have the model's callbacks.
+    reference = GDRegressor(**model.get_params()).set_params(
         solver="newton" if objective.takes_newton else "momentum",
         epsilon=getattr(loss, "epsilon", "auto"),
         learning_rate="auto",

@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from test_interrupts import attributes, table
 from test_matrix import EVERY_STEP, ignore_convergence
 
-from sklearn_gd import GDRegressor
+from sklearn_gd import GDRegressor, TrajectoryDisplay
 from sklearn_gd._solver import SOLVERS
 
 pytestmark = ignore_convergence
@@ -328,3 +328,12 @@ def test_copies_have_the_callbacks(how):
     (monitor,) = again._skl_callbacks
     assert len(monitor.get_logs().data) == 5
     assert "callback" not in repr(again)
+
+
+def test_a_picture_calls_nobody():
+    X, y = table(60, d=3)
+    recorder = Recorder(stop_after=1)
+    model = GDRegressor("momentum", store_path=True).set_callbacks(recorder).fit(X, y)
+    seen = len(recorder.hooks)
+    TrajectoryDisplay.from_estimator(model, X, y)
+    assert len(recorder.hooks) == seen

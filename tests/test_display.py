@@ -11,7 +11,7 @@ import tables
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from scipy.optimize import minimize_scalar
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.linear_model import SGDRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -136,6 +136,10 @@ def test_early_stopping_is_marked_where_it_went_back_to(solver):
     assert labels(display) == ["a", "returned by early stopping", "b"]
     both = GDRegressor(early_stopping=True, random_state=0).fit(X, np.c_[y, -y])
     assert LossCurveDisplay.from_estimator(both).returned_lines_ == []
+    diverged = GDRegressor(learning_rate=3.0, early_stopping=True, random_state=0)
+    with pytest.warns(ConvergenceWarning, match="diverged"):
+        diverged.fit(1e3 * X, y)
+    assert LossCurveDisplay.from_estimator(diverged).returned_lines_ == []
 
 
 def test_names_say_in_what_fits_differ():

@@ -167,3 +167,16 @@ def test_a_fault_anywhere_leaves_no_half_written_attributes(place, method, monke
         with pytest.raises(MemoryError):
             getattr(model, method)(X, y)
     assert attributes(model) == before
+
+
+@pytest.mark.parametrize(
+    ("solver", "more"),
+    [("momentum", {"schedule": "invscaling"}), ("adagrad", {"alpha": 0.1})],
+)
+def test_control_c_where_a_step_visits_all_columns(solver, more):
+    n, d = 4000, 200_000
+    X = sparse.csr_array((np.ones(n), (np.arange(n), np.arange(n))), shape=(n, d))
+    model = GDRegressor(solver, batch_size=1, learning_rate=1e-3, **more)
+    with control_c(after=0.3):
+        model.set_params(tol=None).fit(X, np.ones(n))
+    assert not hasattr(model, "coef_")

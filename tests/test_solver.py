@@ -78,3 +78,17 @@ def test_newton_with_too_many_columns_for_a_hessian(container, loss, monkeypatch
     by_hessian = model.fit(container(X), y).coef_
     monkeypatch.setattr(_geometry, "GRAM_COLUMNS", 1)
     assert_allclose(model.fit(container(X), y).coef_, by_hessian, rtol=1e-7)
+
+
+@pytest.mark.parametrize("fit_intercept", [False, True])
+def test_minimum_norm_by_conjugate_gradients(monkeypatch, fit_intercept):
+    monkeypatch.setattr(_geometry, "GRAM_COLUMNS", 20)
+    rng = np.random.default_rng(0)
+    X = sparse.random(50, 200, 0.1, format="csr", random_state=0)
+    X = X @ sparse.diags(10.0 ** rng.uniform(-1, 1, size=200))
+    y = rng.normal(size=50)
+    model = GDRegressor("newton", fit_intercept=fit_intercept).fit(X.tocsr(), y)
+    A, b = X.toarray(), y
+    if fit_intercept:
+        A, b = A - A.mean(axis=0), b - b.mean()
+    assert_allclose(model.coef_, np.linalg.pinv(A) @ b, rtol=1e-6, atol=1e-9)

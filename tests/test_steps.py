@@ -291,3 +291,39 @@ def test_sgd_on_many_rows_makes_no_gram_matrix(monkeypatch):
     monkeypatch.setattr(Data, "moments", moments)
     X, y = noisy(20_000, 10, 0.5)
     GDRegressor("sgd", random_state=0).fit(X, y + 5.0)
+
+
+@pytest.mark.parametrize("solver", ["sgd", "minibatch"])
+@ignore_convergence
+def test_many_rows_whose_best_constant_is_the_optimum(solver):
+    """There is nothing above the optimum to tell noise from, not even 0/0."""
+    X, y = noisy(10_000, 3, 0.9)
+    for penalty in ("l1", "elasticnet"):
+        model = GDRegressor(solver, penalty=penalty, alpha=100.0, random_state=0)
+        assert not model.fit(X, y).coef_.any()
+    model = GDRegressor(solver, positive=True, random_state=0)
+    assert not model.fit(np.abs(X), -np.abs(X).sum(axis=1)).coef_.any()
+    assert not GDRegressor(solver).fit(np.zeros((10_000, 1)), y).coef_.any()
+    model = GDRegressor("newton", warm_start=True).fit(X, y)
+    again = model.set_params(solver=solver, random_state=0)
+    assert again.loss_ == again.fit(X, y).loss_
+
+
+@pytest.mark.parametrize("unit", [1e-85, 1e-78, 1e78, 1e100])
+@pytest.mark.parametrize("solver", ["gd", "momentum", "minibatch"])
+@ignore_convergence
+def test_units_of_many_columns_do_not_overflow(solver, unit):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 250))
+    y = X[:, 0] + rng.normal(size=300)
+    common = {"max_iter": 20, "random_state": 0}
+    expected = GDRegressor(solver, **common).fit(X, y)
+    # A power of two: nothing is rounded.
+    unit = 2.0 ** round(np.log2(unit))
+    model = GDRegressor(solver, fit_intercept=False, **common)
+    plain = model.fit(X, y).coef_
+    assert_allclose(unit * model.fit(unit * X, y).coef_, plain, rtol=1e-9, atol=1e-12)
+    X[:, 7] *= unit
+    model = GDRegressor(solver, **common).fit(X, y)
+    assert model.loss_ <= model.loss_curve_[0]
+    assert expected.loss_ <= expected.loss_curve_[0]

@@ -249,3 +249,19 @@ def test_divergence_in_a_stream_keeps_the_last_finite_coefficients(solver):
     assert_array_equal(model.coef_, before)
     model.partial_fit(X, y)
     assert np.isfinite(model.coef_).all()
+
+
+@pytest.mark.parametrize("solver", [name for name in SOLVERS if name != "newton"])
+@pytest.mark.parametrize("learning_rate", ["auto", 0.01])
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+@ignore_convergence
+def test_positive_from_now_on(solver, learning_rate, container):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 3))
+    y, X = X @ [1.0, -2.0, 1.0], container(X)
+    model = GDRegressor(solver, learning_rate=learning_rate, random_state=0)
+    for _ in range(5):
+        model.partial_fit(X, y)
+    assert (model.coef_ < 0.0).any()
+    model.set_params(positive=True).partial_fit(X, y)
+    assert (model.coef_ >= 0.0).all()

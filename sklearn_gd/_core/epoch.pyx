@@ -459,6 +459,7 @@ cdef class Problem:
                 seen += count
             if seen == 0:
                 return total
+            self.visited += rule.size
             for j in range(rule.size):
                 g[j] /= seen
             self.penalty.add_gradient(w, g, self.rows.d)
@@ -716,6 +717,7 @@ cdef class Problem:
                 eta = steps.next(count)
             if count == 0 or (rule.restless and eta != before):
                 first = 0
+                self.visited += self.rows.d
                 while first < self.rows.d:
                     first = part.gather_from(first, t)
                     rule.skip_at(part.at, part.missed, part.size, part.w, before, sums)

@@ -15,7 +15,7 @@ the least subgradient of the whole, which is; everywhere else the two are equal.
 """
 
 cimport cython
-from libc.math cimport fabs, fmax, pow, sqrt
+from libc.math cimport NAN, fabs, fmax, pow, sqrt
 
 import numpy as np
 
@@ -271,7 +271,7 @@ cdef class Momentum(Rule):
         self.m = np.zeros(size)
         self.powers = momentum ** np.arange(POWERS)
         self.doublings = np.empty((DOUBLINGS, 9))
-        self.doubled = 0.0
+        self.doubled = NAN  # of no step yet
 
     @property
     def longest(self):
