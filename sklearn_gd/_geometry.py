@@ -265,14 +265,15 @@ class Geometry:
         """
         v = np.random.default_rng(0).standard_normal(self.size)
         v /= np.linalg.norm(v)
+        u = finite(product(v))
         # Squares of what is in this unit do not overflow.
-        unit = linalg.blas.dnrm2(finite(product(v)))
+        unit = linalg.blas.dnrm2(u)
         if unit == 0.0:
             return None
         before, beta = np.zeros(self.size), 0.0
         diagonal, beside = [], []
         for _ in range(STEPS):
-            u = finite(product(v) / unit)
+            u /= unit
             u -= beta * before
             alpha = v @ u
             u -= alpha * v
@@ -287,6 +288,7 @@ class Geometry:
             beside.append(beta)
             before, v = v, u
             v /= beta
+            u = finite(product(v))
         return None
 
     def batch_curvature(self, batch, ridge, scale=None):

@@ -71,9 +71,13 @@ def _floor(bound, digits=3):
 
 
 def score_still_rose(state):
+    # With a width the score is judged when that is used up, whatever the patience.
+    sooner = (
+        "increase tol" if state.objective.loss.width else "decrease n_iter_no_change"
+    )
     return (
         f"Not stopped early in max_iter={_made(state)}: the validation score still "
-        "rises. Increase max_iter, or decrease n_iter_no_change."
+        f"rises. Increase max_iter, or {sooner}."
     )
 
 

@@ -903,14 +903,14 @@ class GDRegressor(
         """Return the fitted attributes by name."""
         objective, rule = states[0].objective, states[0].rule
         dtype = objective.data.X.dtype
-        coef = np.array([result.w[: self.n_features_in_] for result in results])
+        w = [result.w[: self.n_features_in_] for result in results]
         intercepts = [
             self._intercept(*pair) for pair in zip(states, results, strict=True)
         ]
         curves = _as_long([result.loss_curve for result in results])
         rates = np.array(_as_long([result.rates for result in results]))
         found = {
-            "coef_": self._of_targets(coef.astype(dtype)),
+            "coef_": self._of_targets(np.array(w, dtype=dtype)),
             "intercept_": self._of_targets(intercepts),
             "loss_": float(sum(result.F for result in results)),
             "loss_curve_": np.array(curves).sum(axis=0).tolist(),

@@ -103,8 +103,6 @@ class State:
         The step sizes, and how many were made.
     start, best : ndarray of shape (size,)
         Where the fit began, and where F was lowest.
-    step : ndarray of shape (size,)
-        How far the last iteration went.
     heeds_rise, heeds_plateau : bool
     ceiling : float
         Whether the policy must look at each rise of F, at a plateau, and at an F above
@@ -174,6 +172,11 @@ class State:
         self.policy.begin(self)
 
     @property
+    def step(self):
+        """How far the last iteration has gone."""
+        return self.w - self.before
+
+    @property
     def n_iter(self):
         return len(self.curve) - 1
 
@@ -205,7 +208,6 @@ class State:
 
     def arrive(self):
         """Take note of where an iteration has led."""
-        self.step = self.w - self.before
         self.curve.append(self.F)
         self.rates.append(self.share * self.steps.last)
         if self.keeps_path:

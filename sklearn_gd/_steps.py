@@ -133,8 +133,13 @@ class Reach:
         objective, rule, batch = state.objective, state.rule, state.walk.batch
         if self.start is None:
             self.start = state.w.copy()
+        if batch is None:
+            # First: it takes many vectors on the way.
+            curvature, share = objective.scaled_curvature, LONG
         self.h = np.maximum(self.h, objective.diagonal)
         h_inverse = inverse(self.h)
+        if batch is not None:
+            curvature, share = objective.batch_curvature(batch, h_inverse), LONG_BATCH
         c = objective.curvature_bound
         # A chunk of one row has no deviation, but it may have a residual.
         size = objective.prediction_size(state.F)
@@ -142,10 +147,6 @@ class Reach:
         self.reach = np.maximum(
             self.reach, 0.1 * self.deviation * np.sqrt(c * h_inverse)
         )
-        if batch is None:
-            curvature, share = objective.scaled_curvature, LONG
-        else:
-            curvature, share = objective.batch_curvature(batch, h_inverse), LONG_BATCH
         self.steepest = max(self.steepest, curvature)
         slope = c * self.deviation if objective.loss.is_quadratic else objective.slope
         rule.eps = rule.given_eps * self.h / c * slope**2 + TINY

@@ -4,6 +4,7 @@ import gc
 import subprocess
 import sys
 import weakref
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,16 +15,12 @@ from sklearn_gd._data import Data, SparseData
 from sklearn_gd._objective import Objective
 from sklearn_gd._solver import SOLVERS
 
-# ru_maxrss is in kilobytes on Linux and in bytes on macOS.
 CHILD = """
-import resource, sys, warnings
+import warnings
 import numpy as np
+from extremes import peak
 from sklearn_gd import GDRegressor
 from sklearn_gd._solver import SOLVERS
-
-def peak():
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return used / 2**20 if sys.platform == "darwin" else used / 2**10
 
 rng = np.random.default_rng(0)
 X = np.empty(({n}, 50), dtype="{dtype}")
@@ -45,15 +42,24 @@ for model in models:
 """
 
 
+def printed_by(code):
+    """Return the lines that a process of its own prints, in the folder of the tests."""
+    out = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return out.stdout.splitlines()
+
+
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("step", ["'auto'", "1e-3"])
 def test_no_copy_of_x(dtype, step):
     n = 200_000 if dtype == "float64" else 400_000
     code = CHILD.format(dtype=dtype, step=step, n=n)
-    out = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    size, *lines = out.stdout.splitlines()
+    size, *lines = printed_by(code)
     grown = {solver: float(peak) for solver, peak in map(str.split, lines)}
     assert set(grown) == set(SOLVERS)
     assert 70 < float(size) < 80
@@ -62,13 +68,10 @@ def test_no_copy_of_x(dtype, step):
 
 
 WIDE = """
-import resource, sys, warnings
+import warnings
 import numpy as np
+from extremes import peak
 from sklearn_gd import GDRegressor
-
-def peak():
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return used / 2**20 if sys.platform == "darwin" else used / 2**10
 
 n, d = {shape}
 rng = np.random.default_rng(0)
@@ -103,10 +106,7 @@ for model in models:
 )
 def test_the_gram_matrix_has_room(shape, dtype):
     code = WIDE.format(shape=shape, dtype=dtype)
-    out = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    size, *lines = out.stdout.splitlines()
+    size, *lines = printed_by(code)
     grown = max(float(line.split()[1]) for line in lines)
     assert grown <= 0.05 * float(size) + 20.0, lines
 
