@@ -5,6 +5,7 @@ import doctest
 import importlib.util
 import re
 import textwrap
+import warnings
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -13,6 +14,7 @@ import pytest
 from numpy.testing import assert_allclose
 from pages import compiled, cython_of
 from scipy.optimize import minimize
+from sklearn.datasets import load_diabetes
 from sklearn.utils._param_validation import StrOptions
 from sklearn_gd._core.losses import LOSSES
 
@@ -175,3 +177,16 @@ def test_what_check_finds(tmp_path, monkeypatch):
         "GDRegressor links to api.html#sklearn_gd.GDRegressor, which leads nowhere",
         "b.py takes 61 s",
     ]
+
+
+def test_the_solvers_on_a_raw_table_are_as_the_page_has_them():
+    text = (DOCS / "unscaled_data.rst").read_text(encoding="utf-8")
+    rows = re.findall(r"^(\w+) +(0\.\d{3})  (yes|no)$", text, re.MULTILINE)
+    assert {solver for solver, _, _ in rows} == set(SOLVERS)
+    X, y = load_diabetes(return_X_y=True, scaled=False)
+    for solver, r2, warns in rows:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            model = GDRegressor(solver, random_state=0).fit(X, y)
+        assert_allclose(model.score(X, y), float(r2), atol=2e-3)
+        assert bool(caught) == (warns == "yes")
