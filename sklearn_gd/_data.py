@@ -1,5 +1,6 @@
 """Data: the only file that knows what X is."""
 
+from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
@@ -7,12 +8,14 @@ import numpy as np
 from scipy import sparse
 from scipy.linalg.blas import dsyrk
 
-from sklearn_gd._core.epoch import Problem
+from sklearn_gd._core.epoch import Mean, Problem, Steps
 from sklearn_gd._core.gram import FEW_COLUMNS, Gram
-from sklearn_gd._core.losses import SquaredError
+from sklearn_gd._core.losses import Loss, SquaredError
 from sklearn_gd._core.order import Order
 from sklearn_gd._core.penalties import Penalty
 from sklearn_gd._core.rows import CSRRows, DenseRows
+from sklearn_gd._core.rules import Rule
+from sklearn_gd._core.targets import Targets
 from sklearn_gd._factor import EPS, Factor
 
 # Values in a block of rows: 512 kB of float64, which stay in the second-level cache,
@@ -26,6 +29,48 @@ STRIP = BLOCK // BLOCK_ROWS
 FAR = 10.0
 # With a larger share of values that are not 0, sparse products are slower than dense.
 FULL = 0.2
+
+
+class Terms(NamedTuple):
+    """What F is made of, but for the rows.
+
+    Attributes
+    ----------
+    loss : Loss
+    penalty : Penalty
+    fit_intercept : bool
+    target : int or None, default=None
+        Which of the targets is y. None is 0, with which ∇F(v) = ∇²F v for the squared
+        error.
+    offset : float, default=0.0
+        What y and the intercept are relative to.
+    """
+
+    loss: Loss
+    penalty: Penalty
+    fit_intercept: bool
+    target: int | None = None
+    offset: float = 0.0
+
+
+@dataclass
+class Traveller:
+    """What goes from row to row in an epoch.
+
+    Attributes
+    ----------
+    problem : Problem
+    rule : Rule
+    w : ndarray of shape (size,)
+    steps : Steps
+    mean : Mean
+    """
+
+    problem: Problem
+    rule: Rule
+    w: np.ndarray
+    steps: Steps
+    mean: Mean
 
 
 class Moments(NamedTuple):
@@ -135,6 +180,8 @@ class Data:
         Weights of any scale; None is 1.
     held : ndarray of int or bool, default=None
         Rows that do not count, whatever their weights: they are held out.
+    unit : float, default=None
+        None makes the mean of the positive weights 1.
 
     Attributes
     ----------
@@ -150,7 +197,7 @@ class Data:
     # The Gram matrix of centred columns loses (mean/deviation) to this power.
     lost_to_means = 1
 
-    def __init__(self, X, rows, Y, s, held=None):
+    def __init__(self, X, rows, Y, s, held=None, unit=None):
         self.X = X
         self.rows = rows
         self.Y = Y
@@ -164,7 +211,9 @@ class Data:
             self.n = np.count_nonzero(counts)
             if self.n < len(counts):
                 self.kept = np.flatnonzero(counts)
-        if s is not None:
+        if unit is not None:
+            self.unit = unit
+        elif s is not None:
             # Fractions of the largest are summed, so as not to overflow.
             largest = s.max() if self.kept is None else s[self.kept].max()
             if largest < np.finfo(np.float64).tiny:
@@ -187,6 +236,73 @@ class Data:
     @property
     def d(self):
         return self.X.shape[1]
+
+    def problem(self, terms, weights=None):
+        """Return F over these rows, weighted differently if asked to."""
+        return Problem(
+            self.rows,
+            None if terms.target is None else self.Y[terms.target],
+            terms.loss,
+            terms.penalty,
+            terms.fit_intercept,
+            offset=terms.offset,
+            s=self.s if weights is None else weights,
+            unit=self.unit if weights is None else 1.0,
+            kept=self.kept,
+        )
+
+    def values_and_gradients(self, problems, points):
+        """Return [(F, ∇F)] of several problems at these points, in one pass over X."""
+        if len(problems) > 1:
+            return Targets(problems).values_and_gradients(points)
+        g = np.empty(len(points[0]))
+        return [(problems[0].value_and_gradient(points[0], g), g)]
+
+    def visit(self, travellers, order, batch):
+        """Let each traveller visit the rows, in one pass over X if it can be.
+
+        Returns
+        -------
+        losses : ndarray of shape (k,)
+            The mean loss of the rows, each just before its step.
+        """
+        problems = [traveller.problem for traveller in travellers]
+        rules = [traveller.rule for traveller in travellers]
+        if len(travellers) > 1:
+            together = Targets(problems)
+            if together.share_epochs(rules, batch):
+                return together.epoch(
+                    [traveller.w for traveller in travellers],
+                    order,
+                    batch,
+                    [traveller.steps for traveller in travellers],
+                    [traveller.mean for traveller in travellers],
+                )
+        losses = np.zeros(len(travellers))
+        # One target after the other sees rows that are still in the cache.
+        while order.open(batch, whole=len(travellers) == 1):
+            for t, (problem, rule, traveller) in enumerate(
+                zip(problems, rules, travellers, strict=True)
+            ):
+                order.rewind()
+                losses[t] += problem.epoch(
+                    rule, traveller.w, order, batch, traveller.steps, traveller.mean
+                )
+        return losses
+
+    def curvatures(self, terms, w):
+        """Return s ∂²ℓ/∂f² of each row that counts, at w."""
+        f = self.problem(terms).predict(w)
+        kept = slice(None) if self.kept is None else self.kept
+        y = np.ascontiguousarray(self.Y[terms.target, kept]) - terms.offset
+        return self.weights(kept) * terms.loss.seconds(y, f)
+
+    def curved(self, terms, curvatures):
+        """Return the quadratic whose Hessian has these curvatures of the rows."""
+        weights = np.zeros(self.Y.shape[1])
+        weights[slice(None) if self.kept is None else self.kept] = curvatures
+        ridge = Penalty(0.0, terms.penalty.l2)
+        return self.problem(Terms(SquaredError(), ridge, terms.fit_intercept), weights)
 
     def order(self, shuffle):
         """Return the orders, one an epoch, in which the rows that count are visited."""
@@ -414,11 +530,11 @@ class Data:
         return weights.mean(), sums[0] / self.n, gram / self.n
 
     def factor(self, target, center):
-        """Return the triangular Factor of (X, t), t = target(block of X, where)."""
+        """Return the triangular Factor of (X, t), t = target(self, block, where)."""
         total = Factor.empty(self.d + 1)
         # A tall block costs half as much a row as a square one.
         for block, where in self.blocks(at_least=4 * self.d):
-            Z = np.column_stack([block, target(block, where)])
+            Z = np.column_stack([block, target(self, block, where)])
             total = total.merge(Factor.of(Z, self.weights(where), center))
         return total
 

@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy import linalg
 
-from sklearn_gd._core.epoch import Problem
 from sklearn_gd._core.losses import SquaredError
 from sklearn_gd._core.penalties import Penalty
+from sklearn_gd._data import Terms
 from sklearn_gd._factor import EPS, finite
 
 # Squares below this have lost digits, or all of them.
@@ -121,17 +121,7 @@ class Geometry:
     @cached_property
     def _problem(self):
         """Half the mean square of a prediction, whose gradient at v is AᵀSAv/S."""
-        data = self.data
-        return Problem(
-            data.rows,
-            None,
-            SquaredError(),
-            Penalty(),
-            self.fit_intercept,
-            s=data.s,
-            unit=data.unit,
-            kept=data.kept,
-        )
+        return self.data.problem(Terms(SquaredError(), Penalty(), self.fit_intercept))
 
     @cached_property
     def _norms(self):
@@ -200,8 +190,7 @@ class Geometry:
             u = v[:d]
             t = mean @ u + (v[d] if self.fit_intercept else 0.0)
             return self.joined(gram @ u + mean * t + ridge * u, t)
-        g = np.empty(self.size)
-        self._problem.value_and_gradient(v, g)
+        ((_, g),) = self.data.values_and_gradients([self._problem], [v])
         g[:d] += ridge * v[:d]
         return g
 

@@ -4,19 +4,16 @@ Here, and everywhere below the estimator, w holds the d coefficients and, behind
 the intercept if there is one: a_i = (x_i, 1) is a way of writing, never an array.
 """
 
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 
 import numpy as np
 from scipy import linalg
 from scipy.optimize import brentq
 from scipy.sparse.linalg import LinearOperator, cg
 
-from sklearn_gd._core.epoch import Problem
-from sklearn_gd._core.losses import SquaredError
-from sklearn_gd._core.penalties import Penalty
 from sklearn_gd._core.quadratic import Quadratic
-from sklearn_gd._core.targets import Targets
-from sklearn_gd._data import as_data
+from sklearn_gd._data import Terms, as_data
 from sklearn_gd._double import residuals, transposed_product
 from sklearn_gd._factor import EPS, Factor, finite
 from sklearn_gd._geometry import GOOD, TINY, Geometry, inverse, triangle_of
@@ -103,20 +100,8 @@ class Objective:
             self.constant_F = max(F, 0.5 * tiny * self.slope)
         self.constant = constant
         self.geometry = Geometry(data, fit_intercept, np.array([self.offset]))
-        self.problem = self._problem(loss, penalty, self.y, data.s, data.unit)
-
-    def _problem(self, loss, penalty, y, s, unit):
-        return Problem(
-            self.data.rows,
-            y,
-            loss,
-            penalty,
-            self.fit_intercept,
-            offset=self.offset,
-            s=s,
-            unit=unit,
-            kept=self.data.kept,
-        )
+        self.terms = Terms(loss, penalty, fit_intercept, target, self.offset)
+        self.problem = data.problem(self.terms)
 
     @property
     def vanishes(self):
@@ -337,9 +322,9 @@ class Objective:
     def delicate_gradient(self, w):
         """Return the gradient of a quadratic F with twice the digits, then rounded."""
         d = self.data.d
-        g = np.zeros(self.size)
+        g, at_w = np.zeros(self.size), self._residuals(w)
         for block, where in self.data.blocks():
-            high, low = self._residuals(w, block, where)
+            high, low = at_w.pair(self.data, block, where)
             s = self.data.weights(where)
             pair = s * high, s * low
             g[:d] += transposed_product(block, pair)
@@ -349,19 +334,10 @@ class Objective:
         g[:d] += self.penalty.l2 * w[:d]
         return g
 
-    def _residuals(self, w, block, where):
+    def _residuals(self, w, doubled=False):
         d = self.data.d
         bias = w[d] if self.fit_intercept else 0.0
-        pair = residuals(block, w[:d], (bias, self.offset), self.y[where])
-        if np.isfinite(pair).all():
-            return pair
-        r = self._plain_residuals(w, block, where)
-        return r, np.zeros_like(r)
-
-    def _plain_residuals(self, w, block, where):
-        d = self.data.d
-        bias = w[d] if self.fit_intercept else 0.0
-        return block @ w[:d] + bias - (self.y[where] - self.offset)
+        return Residuals(self.target, self.offset, w[:d], bias, doubled)
 
     def newton_direction(self, w, g):
         """Return H⁻¹g for a quadratic F, of minimum norm where H is singular."""
@@ -383,10 +359,7 @@ class Objective:
     def damped_direction(self, w, g, damping):
         """Return (∇²F(w) + damping · diag(H))⁻¹ g."""
         data, geometry, c = self.data, self.geometry, self.curvature_bound
-        f = self.problem.predict(w)
-        kept = slice(None) if data.kept is None else data.kept
-        y = np.ascontiguousarray(self.y[kept]) - self.offset
-        v = data.weights(kept) * self.loss.seconds(y, f)
+        v = data.curvatures(self.terms, w)
         if not geometry.few_columns:
             return self._damped_by_cg(v, g, damping)
         mean = geometry.columns[0] if self.fit_intercept else np.zeros(data.d)
@@ -401,31 +374,21 @@ class Objective:
         return triangle.solve(g, mean, weight + damping * c)
 
     def _damped_by_cg(self, v, g, damping):
-        weights = np.zeros(self.data.X.shape[0])
-        weights[slice(None) if self.data.kept is None else self.data.kept] = v
-        hessian = self._problem(
-            SquaredError(), Penalty(0.0, self.penalty.l2), None, weights, 1.0
-        )
+        hessian = self.data.curved(self.terms, v)
         more = damping * self.diagonal
-        out = np.empty(self.size)
 
         def product(u):
-            hessian.value_and_gradient(np.ascontiguousarray(u), out)
-            return out + more * u
+            u = np.ascontiguousarray(u)
+            ((_, Hu),) = self.data.values_and_gradients([hessian], [u])
+            return Hu + more * u
 
         return self._direction_by_cg(product, g)
 
     def _direction_from_rows(self, w):
         """Solve min ‖r − A p‖, r the residuals, by a triangular factor of the rows."""
         d = self.data.d
-        is_delicate = self.is_delicate(w)
-
-        def residual(block, where):
-            if is_delicate:
-                return self._residuals(w, block, where)[0]
-            return self._plain_residuals(w, block, where)
-
-        factor = self.data.factor(residual, center=self.fit_intercept)
+        residuals_at_w = self._residuals(w, doubled=self.is_delicate(w))
+        factor = self.data.factor(residuals_at_w, center=self.fit_intercept)
         p, intercept, self.condition = factor.solve(self.penalty.l2, toward=w[:d])
         return self.joined(p, intercept)
 
@@ -470,7 +433,8 @@ class Objective:
         if self.penalty.l2 > 0.0 or (triangle and triangle.quality < GOOD):
             triangle = self.geometry.triangle(0.0, GOOD)
         if triangle is None:
-            factor = data.factor(self._targets, center=self.fit_intercept)
+            y = partial(_relative, self.target, self.offset)
+            factor = data.factor(y, center=self.fit_intercept)
             finite(np.linalg.norm(factor.R, axis=0))
         else:
             scale, lower, _ = triangle
@@ -486,9 +450,6 @@ class Objective:
         return Factor(
             factor.weight * data.unit, factor.mean, np.sqrt(data.unit) * factor.R
         )
-
-    def _targets(self, block, where):
-        return self.y[where] - self.offset
 
     def prediction_size(self, F):
         """Return about how far predictions are from y where F is this large."""
@@ -554,6 +515,47 @@ class Objective:
         return np.append(self.penalty.subgradient(w[:d], g[:d]), g[d:])
 
 
+@dataclass(frozen=True)
+class Residuals:
+    """X w + b − y of a block of rows, y and b relative to an offset.
+
+    Attributes
+    ----------
+    target : int
+        Which of the targets is y.
+    offset : float
+    w : ndarray of shape (d,)
+    bias : float
+        b.
+    doubled : bool
+        Whether to compute them with twice the digits, then rounded.
+    """
+
+    target: int
+    offset: float
+    w: np.ndarray
+    bias: float
+    doubled: bool
+
+    def __call__(self, data, block, where):
+        if self.doubled:
+            return self.pair(data, block, where)[0]
+        return block @ self.w + self.bias - (data.Y[self.target, where] - self.offset)
+
+    def pair(self, data, block, where):
+        """Return them with twice the digits, as a sum of two."""
+        y = data.Y[self.target, where]
+        pair = residuals(block, self.w, (self.bias, self.offset), y)
+        if np.isfinite(pair).all():
+            return pair
+        r = replace(self, doubled=False)(data, block, where)
+        return r, np.zeros_like(r)
+
+
+def _relative(target, offset, data, block, where):
+    return data.Y[target, where] - offset
+
+
 def objectives(data, losses, penalty, fit_intercept, offsets):
     """Return the Objective of each target, which share one Geometry."""
     found = [
@@ -572,15 +574,9 @@ def values_and_gradients(objectives, points):
     left = [t for t, known in enumerate(found) if known is None]
     if not left:
         return found
-    if len(left) == 1:
-        (t,) = left
-        g = np.empty(objectives[t].size)
-        found[t] = objectives[t].problem.value_and_gradient(points[t], g), g
-        return found
-    together = Targets([objectives[t].problem for t in left])
-    for t, pair in zip(
-        left, together.values_and_gradients([points[t] for t in left]), strict=True
-    ):
+    problems = [objectives[t].problem for t in left]
+    pairs = objectives[0].data.values_and_gradients(problems, [points[t] for t in left])
+    for t, pair in zip(left, pairs, strict=True):
         found[t] = pair
     return found
 

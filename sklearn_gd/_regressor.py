@@ -480,7 +480,7 @@ class GDRegressor(
                     self._policy(walk, size, objective.loss),
                     stopping,
                     w,
-                    validation=held and Validation(held, objective.loss, t),
+                    validation=held and Validation(held, objective),
                     keeps_path=self.store_path,
                 )
             )

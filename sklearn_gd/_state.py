@@ -8,6 +8,7 @@ import numpy as np
 
 from sklearn_gd import _steps
 from sklearn_gd._core.epoch import Steps
+from sklearn_gd._core.penalties import Penalty
 from sklearn_gd._core.quadratic import ROUNDING, Watch
 from sklearn_gd._factor import EPS
 from sklearn_gd._objective import best_constant, values_and_gradients
@@ -49,22 +50,20 @@ class Validation:
     ----------
     data : Data
         In which only the rows held out count.
-    loss : Loss
-    target : int
+    objective : Objective
+        That of the other rows.
     """
 
-    def __init__(self, data, loss, target):
-        self.data = data
-        self.y = data.Y[target]
-        constant = best_constant(data, loss, self.y)
-        self.of_constant = data.loss_means(loss, self.y, constant)[0]
+    def __init__(self, data, objective):
+        terms = objective.terms
+        y = data.Y[terms.target]
+        constant = best_constant(data, terms.loss, y)
+        self.of_constant = data.loss_means(terms.loss, y, constant)[0]
+        self.problem = data.problem(terms._replace(penalty=Penalty()))
 
-    def score(self, objective, w):
+    def score(self, w):
         """Return the weighted D² of w, −∞ where w is not finite."""
-        data, rows = self.data, self.data.kept
-        intercept = objective.offset + (w[data.d] if objective.fit_intercept else 0.0)
-        f = data.predict(w[: data.d], intercept, rows)
-        left = objective.loss.sums(self.y[rows], f, data.weights(rows))[0] / data.n
+        left = self.problem.value(w)
         if not np.isfinite(left):
             return -np.inf
         if self.of_constant == 0.0:
@@ -233,7 +232,7 @@ class State:
         self.reason = reason
 
     def _keep_score(self):
-        score = self.validation.score(self.objective, self.point)
+        score = self.validation.score(self.point)
         self.scores.append(score)
         if score > self.best_score:
             self.best_score = score

@@ -4,7 +4,7 @@ import numpy as np
 
 from sklearn_gd._core.epoch import Mean, Steps
 from sklearn_gd._core.quadratic import ROUNDING
-from sklearn_gd._core.targets import Targets
+from sklearn_gd._data import Traveller
 from sklearn_gd._factor import EPS
 from sklearn_gd._objective import DAMPING, values_and_gradients
 from sklearn_gd._state import evaluate
@@ -200,10 +200,21 @@ class Batches:
         """Make one epoch for each target, with one pass over X for all."""
         self.order.begin(self.seed or 0, self.epoch)
         self.epoch += 1
-        means = [Mean(state.objective.size, self.average) for state in states]
-        losses = self._visit(states, means)
-        for state, mean in zip(states, means, strict=True):
-            state.point = mean.w if self.average else state.w
+        travellers = [
+            Traveller(
+                state.objective.problem,
+                state.rule,
+                state.w,
+                state.steps,
+                Mean(state.objective.size, self.average),
+            )
+            for state in states
+        ]
+        data = states[0].objective.data
+        losses = data.visit(travellers, self.order, self.batch)
+        for state, traveller in zip(states, travellers, strict=True):
+            state.steps = traveller.steps
+            state.point = traveller.mean.w if self.average else state.w
         if self.exact:
             found = values_and_gradients(
                 [state.objective for state in states], [state.point for state in states]
@@ -213,23 +224,3 @@ class Batches:
         else:
             for state, loss in zip(states, losses, strict=True):
                 state.F = loss + state.objective.penalty_value(state.point)
-
-    def _visit(self, states, means):
-        """Make the steps, and return the mean loss of rows just before theirs."""
-        rules = [state.rule for state in states]
-        problems = [state.objective.problem for state in states]
-        if len(states) > 1:
-            together = Targets(problems)
-            if together.share_epochs(rules, self.batch):
-                points = [state.w for state in states]
-                steps = [state.steps for state in states]
-                return together.epoch(points, self.order, self.batch, steps, means)
-        losses = np.zeros(len(states))
-        # One target after the other sees rows that are still in the cache.
-        while self.order.open(self.batch, whole=len(states) == 1):
-            for t, state in enumerate(states):
-                self.order.rewind()
-                losses[t] += problems[t].epoch(
-                    rules[t], state.w, self.order, self.batch, state.steps, means[t]
-                )
-        return losses

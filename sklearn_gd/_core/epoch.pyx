@@ -74,10 +74,15 @@ cdef class Steps:
 cdef class Mean:
     """The mean of the iterates of an epoch, or nothing if it was not asked for."""
 
-    def __init__(self, Py_ssize_t size, bint wanted):
-        self.sum = np.zeros(size)
-        self.count = 0
+    def __init__(
+        self, Py_ssize_t size, bint wanted, sum=None, Py_ssize_t count=0
+    ):
+        self.sum = np.zeros(size) if sum is None else sum
+        self.count = count
         self.wanted = wanted
+
+    def __reduce__(self):
+        return Mean, (len(self.sum), self.wanted, np.array(self.sum), self.count)
 
     @property
     def w(self):

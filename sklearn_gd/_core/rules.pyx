@@ -25,6 +25,10 @@ cdef class Rule:
 
     # The arrays that a step changes: saved and restored between calls of partial_fit.
     state_names = ()
+    # Those that it only reads, and the numbers that __init__ is given: what else a rule
+    # takes along to another process.
+    guides = ()
+    parameters = ()
 
     @property
     def longest(self):
@@ -117,6 +121,26 @@ cdef class Rule:
 
     def restart(self):
         """Forget what would carry the next step past a change of step or place."""
+
+    def __reduce__(self):
+        parameters = {name: getattr(self, at) for name, at in self.parameters}
+        penalty = Penalty(self.l1, self.l2) if self.penalty is None else self.penalty
+        arrays = {}
+        for name in (*self.state_names, *self.guides):
+            values = getattr(self, name)
+            arrays[name] = None if values is None else np.array(values)
+        return remade, (
+            type(self), self.size, parameters, penalty, self.penalised, arrays
+        )
+
+
+def remade(kind, size, parameters, penalty, penalised, arrays):
+    """Return the Rule that was pickled."""
+    rule = kind(size, **parameters)
+    rule.end_with_prox(penalty, penalised)
+    for name, values in arrays.items():
+        setattr(rule, name, values)
+    return rule
 
 
 ctypedef fused AnyRule:
@@ -263,6 +287,7 @@ cdef class Momentum(Rule):
     """
 
     state_names = ("m",)
+    parameters = (("momentum", "momentum"),)
 
     def __init__(self, Py_ssize_t size, *, double momentum=0.9):
         self.size = size
@@ -457,6 +482,8 @@ cdef class Adaptive(Rule):
     """
 
     state_names = ("G",)
+    guides = ("reach", "start", "eps", "cap")
+    parameters = (("eps", "given_eps"),)
 
     def __init__(self, Py_ssize_t size, *, double eps=1e-16):
         self.size = size
@@ -555,6 +582,8 @@ cdef class RMSprop(Adaptive):
 
     Tieleman and Hinton (2012), lecture 6.5.
     """
+
+    parameters = (("rho", "rho"), ("eps", "given_eps"))
 
     def __init__(self, Py_ssize_t size, *, double rho=0.9, double eps=1e-16):
         super().__init__(size, eps=eps)
