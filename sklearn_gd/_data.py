@@ -27,6 +27,8 @@ STRIP = BLOCK // BLOCK_ROWS
 # A sum of squares about a point further than this from the mean, in deviations, would
 # lose more than two digits.
 FAR = 10.0
+# Values of X, below which a computation elsewhere, or with twice the digits, is cheap.
+FEW_VALUES = 1 << 17
 # With a larger share of values that are not 0, sparse products are slower than dense.
 FULL = 0.2
 
@@ -115,10 +117,21 @@ def as_data(X, y, sample_weight=None):
     Y = np.ascontiguousarray(y[None] if y.ndim == 1 else y.T)
     if sample_weight is not None:
         sample_weight = np.ascontiguousarray(sample_weight)
+    return _of(X, Y, sample_weight)
+
+
+def _of(X, Y, s, unit=None):
     if sparse.issparse(X):
         X = _checked_csr(X)
-        return SparseData(X, CSRRows(X), Y, sample_weight)
-    return Data(X, DenseRows(X), Y, sample_weight)
+        return SparseData(X, CSRRows(X), Y, s, unit=unit)
+    return Data(X, DenseRows(X), Y, s, unit=unit)
+
+
+def with_rows(aside, X):
+    """Return Data that have no X, with this X."""
+    data = _of(X, aside.Y, aside.s, aside.unit)
+    data.n, data.kept = aside.n, aside.kept
+    return data
 
 
 def check_indices(X):
@@ -361,6 +374,10 @@ class Data:
         for where in self._selections(max(at_least, BLOCK // self.d)):
             yield self._dense(where), where
 
+    def first_rows(self):
+        """Return some rows that count, in float64."""
+        return next(self.blocks())[0][:BLOCK_ROWS]
+
     def _dense(self, where):
         return self._rows(where).astype(np.float64, copy=False)
 
@@ -456,7 +473,7 @@ class Data:
             offsets = np.zeros(len(self.Y))
         if not center:
             return self._moments_about(np.zeros(self.d), center, offsets)
-        block = next(self.blocks())[0][:BLOCK_ROWS]
+        block = self.first_rows()
         mean = block.mean(axis=0)
         point = np.where(np.abs(mean) > FAR * block.std(axis=0), mean, 0.0)
         moments = self._moments_about(point, center, offsets)

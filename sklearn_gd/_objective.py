@@ -13,7 +13,7 @@ from scipy.optimize import brentq
 from scipy.sparse.linalg import LinearOperator, cg
 
 from sklearn_gd._core.quadratic import Quadratic
-from sklearn_gd._data import Terms, as_data
+from sklearn_gd._data import FEW_VALUES, Terms, as_data
 from sklearn_gd._double import residuals, transposed_product
 from sklearn_gd._factor import EPS, Factor, finite
 from sklearn_gd._geometry import GOOD, TINY, Geometry, inverse, triangle_of
@@ -21,9 +21,6 @@ from sklearn_gd._geometry import GOOD, TINY, Geometry, inverse, triangle_of
 # The largest relative loss of digits to the columns' means with which steps may know
 # the rows by their Gram matrix alone.
 SMALL_LOSS = 1e-6
-# Values of X up to which a delicate gradient is computed with twice the digits, which
-# takes 20 times as long.
-DELICATE = 1 << 17
 # An intercept that is less than this part of the offset has lost digits to it.
 CANCELLED = 1 / 64
 # A Newton direction that can't be used is damped by this much more, of the curvature.
@@ -109,7 +106,8 @@ class Objective:
         if self.deviation > np.sqrt(TINY):
             return False
         low, high = self.data.range(self.y)
-        square = self.data.mean(lambda y: (y - self.constant) ** 2, self.y)
+        constant = self.constant
+        square = self.data.mean(lambda y: (y - constant) ** 2, self.y)
         return square < TINY and (high > low if self.fit_intercept else high or low)
 
     @property
@@ -308,7 +306,7 @@ class Objective:
 
     def is_delicate(self, w):
         """Whether the digits of float64 are too few for newton's gradient at w."""
-        if not self.geometry.newton_has_gram or self.data.n * self.data.d > DELICATE:
+        if not self.geometry.newton_has_gram or self.data.n * self.data.d > FEW_VALUES:
             return False
         triangle = self.geometry.triangle(self.ridge)
         return triangle is None or triangle.quality < GOOD or self._cancels(w)

@@ -3,7 +3,7 @@
 import warnings
 from contextlib import contextmanager
 from copy import copy
-from functools import cache
+from functools import cache, partial
 from numbers import Integral, Real
 
 import numpy as np
@@ -25,7 +25,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from sklearn_gd import _messages, _steps
+from sklearn_gd import _chunks, _messages, _steps
 from sklearn_gd._callbacks import CallbackSupportMixin, Watcher
 from sklearn_gd._core.losses import LOSSES
 from sklearn_gd._core.penalties import PENALTIES, penalty
@@ -671,10 +671,48 @@ class GDRegressor(
             X w + b.
         """
         check_is_fitted(self)
+        of_rows = partial(_predictions, self.coef_.T, self.intercept_)
+        if _chunks.is_chunked(X):
+            self._validate_columns(X, reset=False)
+            return _chunks.lazily(of_rows, X)
         X = validate_data(
             self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=False
         )
-        return safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
+        return of_rows(X)
+
+    def score(self, X, y, sample_weight=None):
+        """Return R², the coefficient of determination, of the predictions.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, Dask array or dataframe} of shape \
+                (n_samples, n_features)
+            Samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Their targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Their weights.
+
+        Returns
+        -------
+        score : float
+            1 − Σ s (y − f)² / Σ s (y − ȳ)²; of several targets, the mean. Of a Dask
+            collection it is summed where its chunks are.
+        """
+        if not _chunks.is_chunked(X):
+            return super().score(X, y, sample_weight)
+        check_is_fitted(self)
+        self._validate_columns(X, reset=False)
+        data = _chunks.as_chunks(X, y, sample_weight)
+        if isinstance(data, tuple):
+            return super().score(*data)
+        coefficients = np.atleast_2d(self.coef_)
+        if len(data.Y) != len(coefficients):
+            raise ValueError(
+                f"y has {len(data.Y)} targets, but the fit had {len(coefficients)}."
+            )
+        intercepts = np.broadcast_to(self.intercept_, len(coefficients))
+        return float(np.mean(list(map(data.r2, data.Y, coefficients, intercepts))))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -751,6 +789,15 @@ class GDRegressor(
         super()._validate_params()
 
     def _validated(self, X, y, sample_weight, reset):
+        if _chunks.is_chunked(X):
+            self._validate_columns(X, reset)
+            if y is None:
+                validate_data(self, X, y, skip_check_array=True)  # says what it misses
+            data = _chunks.as_chunks(X, y, sample_weight)
+            if not isinstance(data, tuple):
+                self._is_vector = np.ndim(y) == 1
+                return data
+            X, y, sample_weight = data
         if issparse(y):
             raise TypeError("Sparse targets are not supported. Use y.toarray().")
         if issparse(X) and X.format != "csr":  # of which as_data does it
@@ -779,6 +826,10 @@ class GDRegressor(
                     "Sample weights must contain at least one non-zero number."
                 )
         return as_data(X, y.astype(np.float64, copy=False), sample_weight)
+
+    def _validate_columns(self, X, reset):
+        """Check the number and the names of the columns of a Dask collection."""
+        validate_data(self, _chunks.stand_in(X), skip_check_array=True, reset=reset)
 
     @property
     def _is_automatic(self):
@@ -996,6 +1047,10 @@ class GDRegressor(
             "t": max(result.made for result in results),
             "targets": targets,
         }
+
+
+def _predictions(w, intercept, X):
+    return safe_sparse_dot(X, w, dense_output=True) + intercept
 
 
 def _first_order():

@@ -1,0 +1,788 @@
+"""Rows in the chunks of a Dask collection, each worked on where it lies.
+
+Dask is the engine: what a sum takes of a chunk is one of its tasks, and the results
+travel up a tree. They are of the size of w, or of the Gram matrix where one is made;
+rows travel only where a few of them are asked for. Targets and weights are kept with
+the workers; rows of X are asked for in each pass, so that a collection which is read
+from files is read again, unless it was persisted.
+"""
+
+import sys
+from copy import copy, deepcopy
+from functools import partial, reduce
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils import check_array
+from sklearn.utils.validation import check_non_negative
+
+from sklearn_gd._core.losses import SquaredError
+from sklearn_gd._core.penalties import Penalty
+from sklearn_gd._data import (
+    FEW_VALUES,
+    Data,
+    SparseData,
+    Terms,
+    Traveller,
+    as_data,
+    check_indices,
+    with_rows,
+)
+
+# How many results of tasks are merged into one.
+FAN = 8
+# Bytes of chunks that may be read ahead while w travels.
+AHEAD = 1 << 28
+
+
+def is_chunked(X):
+    """Whether X is a Dask array or dataframe: Dask is never imported to find out."""
+    return isinstance(X, _kinds("dask.array", "Array")) or _is_frame(X)
+
+
+def _is_frame(X):
+    return isinstance(X, _kinds("dask.dataframe", "DataFrame", "Series"))
+
+
+def _kinds(module, *names):
+    module = sys.modules.get(module)
+    return tuple(getattr(module, name) for name in names if hasattr(module, name))
+
+
+def _dask():
+    try:
+        import dask
+        import dask.array
+    except ImportError as error:
+        raise ImportError(
+            "X is a Dask collection, but Dask can't be imported: "
+            f"{error}. Install it with: pip install 'sklearn-gd[dask]'"
+        ) from error
+    return dask
+
+
+# --- what tasks do, where the chunk lies ----------------------------------------------
+
+
+class Facts(NamedTuple):
+    """What is known of a chunk of rows.
+
+    Attributes
+    ----------
+    rows, n : int
+        All rows, and those that count.
+    largest, weight : float
+        The largest weight, and the sum of the weights over it.
+    dtype : dtype
+    stored : int
+        Values of X that the chunk holds.
+    sparse : bool
+    """
+
+    rows: int
+    n: int
+    largest: float
+    weight: float
+    dtype: np.dtype
+    stored: int
+    sparse: bool
+
+
+class Part(NamedTuple):
+    """A chunk's targets and weights, as Data without X, and its facts."""
+
+    aside: Data
+    facts: Facts
+
+
+def valid_rows(x, dtype=None):
+    """Return a block of X as the kernels take it; if no dtype is given, check it."""
+    if sparse.issparse(x):
+        check_indices(x)
+    return check_array(
+        x,
+        accept_sparse="csr",
+        dtype=[np.float64, np.float32] if dtype is None else dtype,
+        order="C",
+        ensure_all_finite=dtype is None,
+        ensure_min_samples=0,
+        input_name="X",
+    )
+
+
+def _column(values, name, rows):
+    values = check_array(
+        values,
+        dtype=np.float64,
+        ensure_2d=False,
+        ensure_min_samples=0,
+        input_name=name,
+    )
+    if len(values) != rows:
+        raise ValueError(
+            f"A chunk of X has {rows} rows, and that of {name} {len(values)}. Give "
+            "both the same chunks, or call compute_chunk_sizes()."
+        )
+    return values
+
+
+def _survey(x, y, s):
+    """Check a chunk, and return its Part."""
+    X = valid_rows(x)
+    rows = X.shape[0]
+    y = _column(y, "y", rows)
+    if s is not None:
+        s = np.full(rows, s) if np.ndim(s) == 0 else s
+        s = _column(s, "sample_weight", rows)
+        if s.ndim != 1:
+            raise ValueError("Sample weights must be 1D array or scalar")
+        check_non_negative(s, "`sample_weight`")
+    Y = np.array(y[None] if y.ndim == 1 else y.T, order="C")
+    aside = Data(None, None, Y, s, unit=1.0)
+    is_sparse = sparse.issparse(X)
+    stored = X.nnz if is_sparse else X.size
+    return Part(aside, _facts(aside, X.dtype, stored, is_sparse))
+
+
+def _facts(aside, dtype, stored, is_sparse):
+    n, rows = aside.n, aside.Y.shape[1]
+    if aside.s is None or n == 0:
+        return Facts(rows, n, min(n, 1.0), n, dtype, stored, is_sparse)
+    s = aside.s if aside.kept is None else aside.s[aside.kept]
+    largest = s.max()
+    return Facts(rows, n, largest, (s / largest).sum(), dtype, stored, is_sparse)
+
+
+def _held_out(part, held):
+    aside, facts = part
+    aside = Data(None, None, aside.Y, aside.s, held, unit=1.0)
+    return Part(aside, _facts(aside, facts.dtype, facts.stored, facts.sparse))
+
+
+def _facts_of(part):
+    return part.facts
+
+
+def _on_targets(function, part, shared, *more):
+    """Return function(the chunk's Data without X, the shared arguments, …)."""
+    unit, _, args = shared
+    aside = copy(part.aside)
+    aside.unit = unit
+    with np.errstate(all="ignore"):
+        return function(aside, args, *more)
+
+
+def _on_rows(function, x, part, shared, *more):
+    """Return function(the chunk's Data, the shared arguments, …)."""
+    _, dtype, _ = shared
+
+    def with_x(aside, args, *more):
+        return function(with_rows(aside, valid_rows(x, dtype)), args, *more)
+
+    return _on_targets(with_x, part, shared, *more)
+
+
+def _merged(merge, results):
+    return reduce(merge, results)
+
+
+def _added(one, other):
+    if isinstance(one, tuple):
+        return tuple(a + b for a, b in zip(one, other, strict=True))
+    return one + other
+
+
+def _sum(data, args):
+    function, t = args
+    return data.mean(function, data.Y[t]) * data.n
+
+
+def _loss_sums(data, args):
+    loss, t, constant = args
+    return data.loss_means(loss, data.Y[t], constant) * data.n
+
+
+def _range(data, t):
+    return data.range(data.Y[t])
+
+
+def _wider(one, other):
+    return min(one[0], other[0]), max(one[1], other[1])
+
+
+def _kept(data, _):
+    return np.arange(data.n) if data.kept is None else data.kept
+
+
+def _first_rows(data, _):
+    return data.first_rows()
+
+
+def _products(data, args):
+    return data._products(*args)
+
+
+def _curved_gram(data, point, v):
+    return tuple(data.n * part for part in data.gram(v, point))
+
+
+def _column_moments(data, _):
+    return data.weights(_kept(data, None)).sum(), *data.column_moments()
+
+
+def _merged_moments(one, other):
+    weight, mean, variance = one
+    added, middle, spread = other
+    share, apart = added / (weight + added), middle - mean
+    variance = variance + share * (spread - variance + (1.0 - share) * apart**2)
+    return weight + added, mean + share * apart, variance
+
+
+def _used_columns(data, _):
+    return data.used_columns()
+
+
+def _every(data, _, which):
+    """Return some rows that count, evenly spaced, with their targets and weights."""
+    first, step = which
+    where = _kept(data, None)[first::step]
+    s = None if data.s is None else data.s[where]
+    return data.X[where], data.Y[:, where], s
+
+
+def _factor(data, args):
+    target, center = args
+    return data.factor(target, center)
+
+
+def _merged_factors(one, other):
+    return one.merge(other)
+
+
+def _losses(data, args):
+    terms, w = args
+    return data.problem(terms).value(w) * data.n
+
+
+def _values_and_gradients(data, args):
+    all_terms, points = args
+    problems = [data.problem(terms) for terms in all_terms]
+    pairs = data.values_and_gradients(problems, points)
+    return tuple(data.n * values for pair in pairs for values in pair)
+
+
+def _curved_gradient(data, args, v):
+    terms, w = args
+    ((F, g),) = data.values_and_gradients([data.curved(terms, v)], [w])
+    return data.n * F, data.n * g
+
+
+def _curvatures(data, args):
+    return data.curvatures(*args)
+
+
+def _norms(data, args):
+    terms, scale = args
+    largest, squares = data.problem(terms).norms(scale)
+    return largest, data.n * squares
+
+
+def _merged_norms(one, other):
+    return max(one[0], other[0]), one[1] + other[1]
+
+
+def _leg(data, args, luggage):
+    """Let the travellers visit this chunk: their luggage goes on to the next one."""
+    batch, shuffle, seed, epoch = args
+    # The task may be made again, if this worker is lost: nothing may be overwritten.
+    luggage, losses = deepcopy(luggage)
+    travellers = [
+        Traveller(data.problem(terms), *belongings) for terms, *belongings in luggage
+    ]
+    order = data.order(shuffle)
+    order.begin(seed, epoch)
+    losses = losses + data.n * data.visit(travellers, order, batch)
+    luggage = [
+        (terms, t.rule, t.w, t.steps, t.mean)
+        for (terms, *_), t in zip(luggage, travellers, strict=True)
+    ]
+    return luggage, losses
+
+
+# --- the chunks, as Data --------------------------------------------------------------
+
+
+class Column(NamedTuple):
+    """One of the targets, all of which stay where they are."""
+
+    target: int
+
+
+class Columns:
+    """The targets, as a list of them."""
+
+    def __init__(self, k, rows):
+        self.shape = (k, rows)
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __iter__(self):
+        return map(Column, range(len(self)))
+
+    def __getitem__(self, target):
+        return Column(target)
+
+
+class Rows(NamedTuple):
+    """What is known of X."""
+
+    shape: tuple
+    dtype: np.dtype
+    nnz: int
+
+
+class Chunk(NamedTuple):
+    """A chunk whose rows are X, Part the rest; its first row is that of all rows."""
+
+    x: object
+    part: object
+    facts: Facts
+    first: int
+
+
+class Chunks:
+    """Overrides what a Data does with its rows by sums over chunks.
+
+    Parameters
+    ----------
+    chunks : list of Chunk
+    k, d : int
+        The numbers of targets and columns.
+    s : array-like or None
+        The weights.
+    """
+
+    def __init__(self, chunks, k, d, s):
+        self._chunks = chunks
+        self.s = s
+        facts = [chunk.facts for chunk in chunks]
+        rows = sum(f.rows for f in facts)
+        self.n = sum(f.n for f in facts)
+        if self.n == 0:
+            raise ValueError(
+                "Sample weights must contain at least one non-zero number."
+            )
+        self.Y = Columns(k, rows)
+        dtype = np.result_type(*(f.dtype for f in facts))
+        self.X = Rows((rows, d), dtype, sum(f.stored for f in facts))
+        largest = max(f.largest for f in facts)
+        weight = sum(f.largest / largest * f.weight for f in facts)
+        self.unit = 1.0 if s is None else largest * (weight / self.n)
+        if largest < np.finfo(np.float64).tiny:
+            raise ValueError(
+                "Sample weights are so small that they have lost their digits. "
+                "Multiply them by a constant."
+            )
+        self._counting = [chunk for chunk in chunks if chunk.facts.n > 0]
+
+    # --- tasks ------------------------------------------------------------------------
+
+    def _tasks(self, function, args, *more, aside=False):
+        """Return a task for each chunk: function(its Data, args, …)."""
+        dask = _dask()
+        shared = self._shared(args)
+        tasks = []
+        for i, chunk in enumerate(self._counting):
+            others = [values[i] for values in more]
+            if aside:
+                call = dask.delayed(_on_targets, pure=False)
+                tasks.append(call(function, chunk.part, shared, *others))
+            else:
+                call = dask.delayed(_on_rows, pure=False)
+                tasks.append(call(function, chunk.x, chunk.part, shared, *others))
+        return tasks
+
+    def _shared(self, args):
+        """Return the arguments of many tasks as one object, which travels once."""
+        shared = self.unit, self.X.dtype, args
+        return _dask().delayed(shared, traverse=False, pure=False)
+
+    def _total(self, function, args, *more, aside=False, merge=_added):
+        """Return the results for all chunks, merged on the way to here."""
+        dask = _dask()
+        results = self._tasks(function, args, *more, aside=aside)
+        while len(results) > 1:
+            results = [
+                dask.delayed(_merged, pure=False)(merge, results[i : i + FAN])
+                for i in range(0, len(results), FAN)
+            ]
+        return dask.compute(results[0])[0]
+
+    # --- rows -------------------------------------------------------------------------
+
+    @property
+    def kept(self):
+        """The rows that count, None for all. That is a number for each row, here."""
+        if all(chunk.facts.n == chunk.facts.rows for chunk in self._chunks):
+            return None
+        found = _dask().compute(*self._tasks(_kept, None, aside=True))
+        firsts = [chunk.first for chunk in self._counting]
+        return np.concatenate([a + b for a, b in zip(firsts, found, strict=True)])
+
+    def without(self, held):
+        mask = np.zeros(self.Y.shape[1], dtype=bool)
+        mask[held] = True
+        dask = _dask()
+        parts = [
+            dask.delayed(_held_out, pure=False)(
+                chunk.part, mask[chunk.first : chunk.first + chunk.facts.rows]
+            )
+            for chunk in self._chunks
+        ]
+        xs = [chunk.x for chunk in self._chunks]
+        return _chunked(xs, dask.persist(*parts), len(self.Y), self.d, self.s)
+
+    def order(self, shuffle):
+        return ChunkOrder(len(self._counting), shuffle)
+
+    def thinned(self, count):
+        step = max(1, self.n // count)
+        firsts, before = [], 0
+        for chunk in self._counting:
+            firsts.append((-before % step, step))
+            before += chunk.facts.n
+        dask = _dask()
+        tasks = self._tasks(_every, None, firsts)
+        X, Y, s = zip(*dask.compute(*tasks), strict=True)
+        stacked = sparse.vstack(X, format="csr") if self.is_sparse else np.vstack(X)
+        weights = None if self.s is None else np.concatenate(s)
+        return as_data(stacked, np.hstack(Y).T, weights)
+
+    def sample(self, count):
+        local = self.thinned(count)
+        where = slice(None)
+        return local._dense(where), local.weights(where)
+
+    # --- sums over targets ------------------------------------------------------------
+
+    def mean(self, function, y):
+        return self._total(_sum, (function, y.target), aside=True) / self.n
+
+    def loss_means(self, loss, y, constant):
+        args = loss, y.target, constant
+        return self._total(_loss_sums, args, aside=True) / self.n
+
+    def range(self, y):
+        return self._total(_range, y.target, aside=True, merge=_wider)
+
+    def r2(self, y, coefficients, intercept):
+        """Return R² of predictions, as scikit-learn's r2_score of one target does."""
+        terms = Terms(SquaredError(), Penalty(), True, y.target)
+        w = np.append(np.asarray(coefficients, dtype=np.float64), intercept)
+        left = 2.0 * self.problem(terms).value(w)
+        mean = self.mean(np.positive, y)
+        whole = self.mean(lambda y: (y - mean) ** 2, y)
+        if whole == 0.0:
+            return 1.0 if left == 0.0 else 0.0
+        return 1.0 - left / whole
+
+    # --- sums over rows ---------------------------------------------------------------
+
+    def first_rows(self):
+        return _dask().compute(self._tasks(_first_rows, None)[0])[0]
+
+    def _products(self, point, offsets, weights=None):
+        return self._total(_products, (point, offsets))
+
+    def gram(self, weights, point):
+        total = self._total(_curved_gram, point, weights)
+        return tuple(part / self.n for part in total)
+
+    def column_moments(self):
+        _, *found = self._total(_column_moments, None, merge=_merged_moments)
+        return found
+
+    def used_columns(self):
+        return self._total(_used_columns, None, merge=np.logical_or)
+
+    def factor(self, target, center):
+        return self._total(_factor, (target, center), merge=_merged_factors)
+
+    def problem(self, terms, weights=None):
+        return ChunkedProblem(self, terms, weights)
+
+    def values_and_gradients(self, problems, points):
+        args = [_without_penalty(problem.terms) for problem in problems], points
+        if problems[0].weights is None:
+            sums = self._total(_values_and_gradients, args)
+        else:
+            ((terms,), (w,)) = args
+            sums = self._total(_curved_gradient, (terms, w), problems[0].weights)
+        found = []
+        for problem, w, F, g in zip(
+            problems, points, sums[::2], sums[1::2], strict=True
+        ):
+            g, d = g / self.n, self.d
+            found.append((F / self.n + problem.terms.penalty.at(w[:d], g[:d]), g))
+        return found
+
+    def curvatures(self, terms, w):
+        """Return s ∂²ℓ/∂f² of each row that counts, where the row is."""
+        return _dask().persist(*self._tasks(_curvatures, (terms, w)))
+
+    def curved(self, terms, curvatures):
+        ridge = Penalty(0.0, terms.penalty.l2)
+        terms = terms._replace(penalty=ridge, target=None, offset=0.0)
+        return ChunkedProblem(self, terms, curvatures)
+
+    # --- epochs -----------------------------------------------------------------------
+
+    def visit(self, travellers, order, batch):
+        """Let the travellers visit one chunk after the other, where it lies."""
+        dask = _dask()
+        luggage = [(t.problem.terms, t.rule, t.w, t.steps, t.mean) for t in travellers]
+        on_the_way = (luggage, np.zeros(len(travellers)))
+        room = 0.0
+        for i in order.sequence:
+            chunk = self._counting[i]
+            seed = order.seed + 1_000_003 * int(i)
+            shared = self._shared((batch, order.shuffle, seed, order.epoch))
+            # Dask would read all chunks at once while the first is visited.
+            room += chunk.facts.stored * self.X.dtype.itemsize
+            if room > AHEAD:
+                on_the_way = dask.compute(on_the_way, traverse=False)[0]
+                room = 0.0
+            if isinstance(on_the_way, tuple):
+                on_the_way = dask.delayed(on_the_way, traverse=False, pure=False)
+            on_the_way = dask.delayed(_on_rows, pure=False)(
+                _leg, chunk.x, chunk.part, shared, on_the_way
+            )
+        luggage, losses = dask.compute(on_the_way, traverse=False)[0]
+        for traveller, (_, rule, w, steps, mean) in zip(
+            travellers, luggage, strict=True
+        ):
+            traveller.rule.state = rule.state
+            traveller.w[:] = w
+            traveller.steps, traveller.mean = steps, mean
+        return losses / self.n
+
+    @property
+    def nbytes(self):
+        return self.X.nnz * self.X.dtype.itemsize
+
+
+class DenseChunks(Chunks, Data):
+    """Chunks of dense rows."""
+
+    is_sparse = False
+
+
+class SparseChunks(Chunks, SparseData):
+    """Chunks of CSR rows."""
+
+    is_sparse = True
+    # Chunk by chunk that may differ: the products are centred in the end.
+    _has_few_zeros = False
+
+
+class ChunkOrder:
+    """The order in which an epoch visits the chunks.
+
+    Each of them draws that of its rows from the seed, the epoch and its number.
+    """
+
+    def __init__(self, count, shuffle):
+        self.count = count
+        self.shuffle = shuffle
+
+    def begin(self, seed=0, epoch=0):
+        self.seed, self.epoch = seed, epoch
+        self.sequence = range(self.count)
+        if self.shuffle:
+            rng = np.random.default_rng([seed, epoch])
+            self.sequence = rng.permutation(self.count)
+
+
+class ChunkedProblem:
+    """F over the rows of Chunks."""
+
+    def __init__(self, data, terms, weights=None):
+        self.data = data
+        self.terms = terms
+        self.weights = weights
+
+    def value(self, w):
+        """Return F(w), at w = 0 without reading X."""
+        data, terms, d = self.data, self.terms, self.data.d
+        penalty = terms.penalty.at(w[:d], np.zeros(d))
+        if not w[:d].any():
+            constant = terms.offset + (w[d] if terms.fit_intercept else 0.0)
+            y = data.Y[terms.target]
+            return float(data.loss_means(terms.loss, y, constant)[0]) + penalty
+        total = data._total(_losses, (_without_penalty(terms), w))
+        return total / data.n + penalty
+
+    def norms(self, scale):
+        args = _without_penalty(self.terms), scale
+        largest, squares = self.data._total(_norms, args, merge=_merged_norms)
+        return largest, squares / self.data.n
+
+
+def _without_penalty(terms):
+    return terms._replace(penalty=Penalty())
+
+
+# --- from collections to chunks -------------------------------------------------------
+
+
+def stand_in(X):
+    """Return something small with the columns of X, and their names if it has any."""
+    if _is_frame(X):
+        return X._meta
+    if X.ndim != 2:
+        raise ValueError(
+            f"Expected 2D array, got {X.ndim}D array instead. Reshape your data either "
+            "using array.reshape(-1, 1) if your data has a single feature or "
+            "array.reshape(1, -1) if it contains a single sample."
+        )
+    if np.isnan(X.shape[1]):
+        raise ValueError(
+            "The number of columns of X is unknown. Call X.compute_chunk_sizes()."
+        )
+    return np.empty((0, X.shape[1]))
+
+
+def as_chunks(X, y, sample_weight=None):
+    """Return the rows of a Dask collection as Chunks, or few of them in memory.
+
+    Parameters
+    ----------
+    X : dask Array or DataFrame of shape (n, d)
+        In any chunks, of known sizes or not.
+    y : Dask collection or array-like of shape (n,) or (n, k)
+    sample_weight : Dask collection or array-like of shape (n,), default=None
+
+    Returns
+    -------
+    data : Chunks, or tuple (X, y, sample_weight) in memory
+        The latter where X is so small that computing elsewhere is no use.
+    """
+    dask = _dask()
+    d = stand_in(X).shape[1]
+    xs, sizes = _blocks(X), _sizes(X)
+    ys, sizes = _aligned(y, xs, sizes, "y")
+    ss = [sample_weight] * len(xs)
+    if np.ndim(sample_weight) > 0:
+        ss, sizes = _aligned(sample_weight, xs, sizes, "sample_weight")
+    survey = dask.delayed(_survey, pure=False)
+    parts = dask.persist(*map(survey, xs, ys, ss))
+    k = 1 if np.ndim(y) == 1 else y.shape[1]
+    data = _chunked(xs, parts, k, d, sample_weight)
+    rows = data.Y.shape[1]
+    if rows * d <= FEW_VALUES:
+        return tuple(map(_collected, (X, y, sample_weight)))
+    return data
+
+
+def _chunked(xs, parts, k, d, s):
+    """Return the Chunks of blocks whose parts are with the workers."""
+    dask = _dask()
+    facts = dask.compute(*map(dask.delayed(_facts_of, pure=False), parts))
+    firsts = np.cumsum([0, *(f.rows for f in facts)])
+    if firsts[-1] == 0:
+        raise ValueError(
+            f"Found array with 0 sample(s) (shape=(0, {d})) while a minimum of 1 is "
+            "required."
+        )
+    kind = SparseChunks if any(f.sparse for f in facts) else DenseChunks
+    return kind(list(map(Chunk, xs, parts, facts, firsts)), k, d, s)
+
+
+def _collected(values):
+    return values.compute() if is_chunked(values) else values
+
+
+def _blocks(X):
+    """Return the blocks of rows of a collection, as delayed objects."""
+    if _is_frame(X):
+        return X.to_delayed()
+    if X.ndim == 2 and X.numblocks[1] > 1:
+        X = X.rechunk({1: -1})
+    return list(X.to_delayed().ravel())
+
+
+def _sizes(X):
+    """Return the numbers of rows of the blocks, None if they are not known."""
+    if _is_frame(X) or np.isnan(X.shape[0]):
+        return None
+    return X.chunks[0]
+
+
+def _aligned(values, xs, sizes, name):
+    """Return values in the blocks of X, and the sizes of those, if it takes them."""
+    if not is_chunked(values):
+        values = np.asarray(values)
+        sizes = _counted(xs) if sizes is None else sizes
+        _check_lengths(sum(sizes), len(values))
+        return np.split(values, np.cumsum(sizes)[:-1]), sizes
+    blocks, own = _blocks(values), _sizes(values)
+    if own == sizes or (len(blocks) == len(xs) and (own is None or sizes is None)):
+        return blocks, sizes  # if they do not fit each other, the survey says so
+    own = _counted(blocks) if own is None else own
+    sizes = _counted(xs) if sizes is None else sizes
+    _check_lengths(sum(sizes), sum(own))
+    array = _joined(blocks, own, values.shape[1:])
+    return _blocks(array.rechunk({0: tuple(sizes)})), sizes
+
+
+def _counted(blocks):
+    dask = _dask()
+    return dask.compute(*map(dask.delayed(len, pure=False), blocks))
+
+
+def _check_lengths(rows, length):
+    if rows != length:
+        raise ValueError(
+            "Found input variables with inconsistent numbers of samples: "
+            f"{[int(rows), int(length)]}"
+        )
+
+
+def _joined(blocks, sizes, shape, dtype=np.float64):
+    dask = _dask()
+    return dask.array.concatenate(
+        [
+            dask.array.from_delayed(block, (size, *shape), dtype=dtype)
+            for block, size in zip(blocks, sizes, strict=True)
+        ]
+    )
+
+
+def lazily(function, X):
+    """Return function of the rows of X, block by block, as a Dask array.
+
+    Parameters
+    ----------
+    function : callable
+        Takes a valid block.
+    X : dask Array or DataFrame of shape (n, d)
+    """
+    dask = _dask()
+    d = stand_in(X).shape[1]
+    on_block = partial(_on_valid, function)
+    if _is_frame(X):
+        nothing = on_block(X._meta)
+        shape, dtype = nothing.shape[1:], nothing.dtype
+        blocks = [dask.delayed(on_block, pure=False)(block) for block in _blocks(X)]
+        return _joined(blocks, [np.nan] * len(blocks), shape, dtype)
+    X = X.rechunk({1: -1})
+    nothing = on_block(np.empty((0, d), dtype=X.dtype))
+    if nothing.ndim == 1:
+        return X.map_blocks(on_block, drop_axis=1, meta=nothing)
+    return X.map_blocks(on_block, chunks=(X.chunks[0], nothing.shape[1:]), meta=nothing)
+
+
+def _on_valid(function, x):
+    return function(valid_rows(x))
