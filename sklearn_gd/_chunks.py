@@ -27,6 +27,7 @@ from sklearn_gd._data import (
     Traveller,
     as_data,
     check_indices,
+    square_about,
     with_rows,
 )
 
@@ -90,10 +91,20 @@ class Facts(NamedTuple):
 
 
 class Part(NamedTuple):
-    """A chunk's targets and weights, as Data without X, and its facts."""
+    """What stays where a chunk is.
 
-    aside: Data
-    facts: Facts
+    Attributes
+    ----------
+    aside : Data or None
+        Its targets and weights, without X; None if their numbers are not its own.
+    facts : Facts
+    lengths : tuple of int
+        The numbers of rows of X, y and the weights.
+    """
+
+    aside: Data | None
+    facts: Facts | None
+    lengths: tuple
 
 
 def valid_rows(x, dtype=None):
@@ -111,38 +122,33 @@ def valid_rows(x, dtype=None):
     )
 
 
-def _column(values, name, rows):
-    values = check_array(
+def _column(values, name):
+    return check_array(
         values,
         dtype=np.float64,
         ensure_2d=False,
         ensure_min_samples=0,
         input_name=name,
     )
-    if len(values) != rows:
-        raise ValueError(
-            f"A chunk of X has {rows} rows, and that of {name} {len(values)}. Give "
-            "both the same chunks, or call compute_chunk_sizes()."
-        )
-    return values
 
 
 def _survey(x, y, s):
     """Check a chunk, and return its Part."""
-    X = valid_rows(x)
+    X, y = valid_rows(x), _column(y, "y")
     rows = X.shape[0]
-    y = _column(y, "y", rows)
     if s is not None:
-        s = np.full(rows, s) if np.ndim(s) == 0 else s
-        s = _column(s, "sample_weight", rows)
+        s = _column(np.full(rows, s) if np.ndim(s) == 0 else s, "sample_weight")
         if s.ndim != 1:
             raise ValueError("Sample weights must be 1D array or scalar")
         check_non_negative(s, "`sample_weight`")
+    lengths = rows, len(y), rows if s is None else len(s)
+    if len(set(lengths)) > 1:
+        return Part(None, None, lengths)
     Y = np.array(y[None] if y.ndim == 1 else y.T, order="C")
     aside = Data(None, None, Y, s, unit=1.0)
     is_sparse = sparse.issparse(X)
     stored = X.nnz if is_sparse else X.size
-    return Part(aside, _facts(aside, X.dtype, stored, is_sparse))
+    return Part(aside, _facts(aside, X.dtype, stored, is_sparse), lengths)
 
 
 def _facts(aside, dtype, stored, is_sparse):
@@ -155,13 +161,14 @@ def _facts(aside, dtype, stored, is_sparse):
 
 
 def _held_out(part, held):
-    aside, facts = part
+    aside, facts, lengths = part
     aside = Data(None, None, aside.Y, aside.s, held, unit=1.0)
-    return Part(aside, _facts(aside, facts.dtype, facts.stored, facts.sparse))
+    facts = _facts(aside, facts.dtype, facts.stored, facts.sparse)
+    return Part(aside, facts, lengths)
 
 
-def _facts_of(part):
-    return part.facts
+def _known_of(part):
+    return part.facts, part.lengths
 
 
 def _on_targets(function, part, shared, *more):
@@ -442,7 +449,9 @@ class Chunks:
             for chunk in self._chunks
         ]
         xs = [chunk.x for chunk in self._chunks]
-        return _chunked(xs, dask.persist(*parts), len(self.Y), self.d, self.s)
+        parts = dask.persist(*parts)
+        facts = [facts for facts, _ in _known(parts)]
+        return _chunked(xs, parts, facts, len(self.Y), self.d, self.s)
 
     def order(self, shuffle):
         return ChunkOrder(len(self._counting), shuffle)
@@ -483,7 +492,7 @@ class Chunks:
         w = np.append(np.asarray(coefficients, dtype=np.float64), intercept)
         left = 2.0 * self.problem(terms).value(w)
         mean = self.mean(np.positive, y)
-        whole = self.mean(lambda y: (y - mean) ** 2, y)
+        whole = self.mean(partial(square_about, mean), y)
         if whole == 0.0:
             return 1.0 if left == 0.0 else 0.0
         return 1.0 - left / whole
@@ -669,27 +678,49 @@ def as_chunks(X, y, sample_weight=None):
     data : Chunks, or tuple (X, y, sample_weight) in memory
         The latter where X is so small that computing elsewhere is no use.
     """
-    dask = _dask()
     d = stand_in(X).shape[1]
     xs, sizes = _blocks(X), _sizes(X)
-    ys, sizes = _aligned(y, xs, sizes, "y")
-    ss = [sample_weight] * len(xs)
+    others = {"y": y}
     if np.ndim(sample_weight) > 0:
-        ss, sizes = _aligned(sample_weight, xs, sizes, "sample_weight")
-    survey = dask.delayed(_survey, pure=False)
-    parts = dask.persist(*map(survey, xs, ys, ss))
+        others["s"] = sample_weight
+    blocks = {
+        name: _aligned(values, xs, sizes, _sizes(values))
+        for name, values in others.items()
+    }
+    parts, known = _surveyed(xs, blocks, sample_weight)
+    if any(facts is None for facts, _ in known):
+        # Chunks of unknown size do not fit each other, but now their sizes are known.
+        x_sizes, y_sizes, s_sizes = zip(*(lengths for _, lengths in known), strict=True)
+        own = {"y": y_sizes, "s": s_sizes}
+        blocks = {
+            name: _aligned(values, xs, x_sizes, own[name])
+            for name, values in others.items()
+        }
+        parts, known = _surveyed(xs, blocks, sample_weight)
     k = 1 if np.ndim(y) == 1 else y.shape[1]
-    data = _chunked(xs, parts, k, d, sample_weight)
-    rows = data.Y.shape[1]
-    if rows * d <= FEW_VALUES:
+    data = _chunked(xs, parts, [facts for facts, _ in known], k, d, sample_weight)
+    if data.Y.shape[1] * d <= FEW_VALUES:
         return tuple(map(_collected, (X, y, sample_weight)))
     return data
 
 
-def _chunked(xs, parts, k, d, s):
-    """Return the Chunks of blocks whose parts are with the workers."""
+def _surveyed(xs, blocks, sample_weight):
     dask = _dask()
-    facts = dask.compute(*map(dask.delayed(_facts_of, pure=False), parts))
+    ss = blocks.get("s", [sample_weight] * len(xs))
+    survey = dask.delayed(_survey, pure=False)
+    parts = [survey(*block) for block in zip(xs, blocks["y"], ss, strict=True)]
+    parts = dask.persist(*parts)
+    return parts, _known(parts)
+
+
+def _known(parts):
+    """Return (facts, lengths) of each of these parts."""
+    dask = _dask()
+    return dask.compute(*map(dask.delayed(_known_of, pure=False), parts))
+
+
+def _chunked(xs, parts, facts, k, d, s):
+    """Return the Chunks of blocks whose parts are with the workers."""
     firsts = np.cumsum([0, *(f.rows for f in facts)])
     if firsts[-1] == 0:
         raise ValueError(
@@ -697,7 +728,8 @@ def _chunked(xs, parts, k, d, s):
             "required."
         )
     kind = SparseChunks if any(f.sparse for f in facts) else DenseChunks
-    return kind(list(map(Chunk, xs, parts, facts, firsts)), k, d, s)
+    chunks = list(map(Chunk, xs, parts, facts, firsts[:-1].tolist()))
+    return kind(chunks, k, d, s)
 
 
 def _collected(values):
@@ -713,28 +745,30 @@ def _blocks(X):
     return list(X.to_delayed().ravel())
 
 
-def _sizes(X):
+def _sizes(values):
     """Return the numbers of rows of the blocks, None if they are not known."""
-    if _is_frame(X) or np.isnan(X.shape[0]):
+    unknown = not is_chunked(values) or _is_frame(values)
+    if unknown or np.isnan(values.shape[0]):
         return None
-    return X.chunks[0]
+    return values.chunks[0]
 
 
-def _aligned(values, xs, sizes, name):
-    """Return values in the blocks of X, and the sizes of those, if it takes them."""
+def _aligned(values, xs, sizes, own):
+    """Return values in blocks as those of X, as far as their sizes are known."""
     if not is_chunked(values):
         values = np.asarray(values)
         sizes = _counted(xs) if sizes is None else sizes
         _check_lengths(sum(sizes), len(values))
-        return np.split(values, np.cumsum(sizes)[:-1]), sizes
-    blocks, own = _blocks(values), _sizes(values)
-    if own == sizes or (len(blocks) == len(xs) and (own is None or sizes is None)):
-        return blocks, sizes  # if they do not fit each other, the survey says so
+        return np.split(values, np.cumsum(sizes)[:-1])
+    blocks = _blocks(values)
+    unknown = len(blocks) == len(xs) and (own is None or sizes is None)
+    if unknown or (own is not None and own == sizes):
+        return blocks
     own = _counted(blocks) if own is None else own
     sizes = _counted(xs) if sizes is None else sizes
     _check_lengths(sum(sizes), sum(own))
     array = _joined(blocks, own, values.shape[1:])
-    return _blocks(array.rechunk({0: tuple(sizes)})), sizes
+    return _blocks(array.rechunk({0: tuple(sizes)}))
 
 
 def _counted(blocks):

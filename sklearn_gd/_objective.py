@@ -13,7 +13,7 @@ from scipy.optimize import brentq
 from scipy.sparse.linalg import LinearOperator, cg
 
 from sklearn_gd._core.quadratic import Quadratic
-from sklearn_gd._data import FEW_VALUES, Terms, as_data
+from sklearn_gd._data import FEW_VALUES, Terms, as_data, square_about
 from sklearn_gd._double import residuals, transposed_product
 from sklearn_gd._factor import EPS, Factor, finite
 from sklearn_gd._geometry import GOOD, TINY, Geometry, inverse, triangle_of
@@ -84,7 +84,7 @@ class Objective:
         size = np.sqrt(square) if square >= TINY else max(map(abs, data.range(self.y)))
         self.noise = 4 * EPS * size
         if loss.is_quadratic:
-            mean_square = data.mean(lambda y: (y - constant) ** 2, self.y)
+            mean_square = data.mean(partial(square_about, constant), self.y)
             deviation = np.sqrt(finite(mean_square))
             self.deviation = max(deviation, self.noise, TINY)
             self.slope, self.constant_F = self.deviation, 0.5 * self.deviation**2
@@ -106,8 +106,7 @@ class Objective:
         if self.deviation > np.sqrt(TINY):
             return False
         low, high = self.data.range(self.y)
-        constant = self.constant
-        square = self.data.mean(lambda y: (y - constant) ** 2, self.y)
+        square = self.data.mean(partial(square_about, self.constant), self.y)
         return square < TINY and (high > low if self.fit_intercept else high or low)
 
     @property
@@ -582,7 +581,7 @@ def values_and_gradients(objectives, points):
 def best_constant(data, loss, y):
     """Return the constant prediction of least loss: the root of the mean of ℓ′."""
     if loss.is_quadratic:
-        return data.mean(lambda y: y, y)
+        return data.mean(np.positive, y)
     low, high = data.range(y)
 
     def slope(constant):

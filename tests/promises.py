@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_gd import GDRegressor
 
+# Of this process: others may share the machine.
 SECONDS = 10.0
 
 
@@ -22,7 +23,7 @@ def live(case):
         model.set_params(**call.changes)
         before = _attributes(model)
         inputs = _frozen((call.X, call.y, call.sample_weight))
-        begun = time.monotonic()
+        begun = time.process_time()
         error = None
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -30,7 +31,7 @@ def live(case):
                 getattr(model, call.method)(call.X, call.y, call.sample_weight)
             except Exception as raised:
                 error = raised
-        taken = time.monotonic() - begun
+        taken = time.process_time() - begun
         assert taken < SECONDS, f"took {taken:.1f} s"
         assert _frozen((call.X, call.y, call.sample_weight)) == inputs, "input modified"
         caught = [w for w in caught if "feature names" not in str(w.message)]
