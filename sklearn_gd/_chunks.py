@@ -9,6 +9,7 @@ from files is read again, unless it was persisted.
 
 import sys
 from copy import copy, deepcopy
+from dataclasses import dataclass
 from functools import partial, reduce
 from typing import NamedTuple
 
@@ -107,6 +108,7 @@ class Part(NamedTuple):
     lengths: tuple
 
 
+@np.errstate(all="ignore")
 def valid_rows(x, dtype=None):
     """Return a block of X as the kernels take it; if no dtype is given, check it."""
     if sparse.issparse(x):
@@ -132,6 +134,7 @@ def _column(values, name):
     )
 
 
+@np.errstate(all="ignore")
 def _survey(x, y, s):
     """Check a chunk, and return its Part."""
     X, y = valid_rows(x), _column(y, "y")
@@ -171,21 +174,53 @@ def _known_of(part):
     return part.facts, part.lengths
 
 
+@dataclass(frozen=True)
+class Shared:
+    """What all tasks of a pass are told; no tuple, which Dask might take for a task.
+
+    Attributes
+    ----------
+    unit : float
+        That of the weights.
+    dtype : dtype
+        That of X.
+    args : object
+    """
+
+    unit: float
+    dtype: np.dtype
+    args: object
+
+
+@dataclass(frozen=True)
+class Luggage:
+    """What travels in an epoch.
+
+    Attributes
+    ----------
+    belongings : list of tuple
+        (terms, rule, w, steps, mean) of each traveller.
+    losses : ndarray of shape (k,)
+        The sums of the losses of the rows, each just before its step.
+    """
+
+    belongings: list
+    losses: np.ndarray
+
+
+@np.errstate(all="ignore")
 def _on_targets(function, part, shared, *more):
     """Return function(the chunk's Data without X, the shared arguments, …)."""
-    unit, _, args = shared
     aside = copy(part.aside)
-    aside.unit = unit
-    with np.errstate(all="ignore"):
-        return function(aside, args, *more)
+    aside.unit = shared.unit
+    return function(aside, shared.args, *more)
 
 
 def _on_rows(function, x, part, shared, *more):
     """Return function(the chunk's Data, the shared arguments, …)."""
-    _, dtype, _ = shared
 
     def with_x(aside, args, *more):
-        return function(with_rows(aside, valid_rows(x, dtype)), args, *more)
+        return function(with_rows(aside, valid_rows(x, shared.dtype)), args, *more)
 
     return _on_targets(with_x, part, shared, *more)
 
@@ -303,18 +338,23 @@ def _leg(data, args, luggage):
     """Let the travellers visit this chunk: their luggage goes on to the next one."""
     batch, shuffle, seed, epoch = args
     # The task may be made again, if this worker is lost: nothing may be overwritten.
-    luggage, losses = deepcopy(luggage)
+    luggage = deepcopy(luggage)
     travellers = [
-        Traveller(data.problem(terms), *belongings) for terms, *belongings in luggage
+        Traveller(data.problem(terms), *others) for terms, *others in luggage.belongings
     ]
     order = data.order(shuffle)
     order.begin(seed, epoch)
-    losses = losses + data.n * data.visit(travellers, order, batch)
-    luggage = [
+    losses = luggage.losses + data.n * data.visit(travellers, order, batch)
+    all_terms = [terms for terms, *_ in luggage.belongings]
+    return _packed(all_terms, travellers, losses)
+
+
+def _packed(all_terms, travellers, losses):
+    belongings = [
         (terms, t.rule, t.w, t.steps, t.mean)
-        for (terms, *_), t in zip(luggage, travellers, strict=True)
+        for terms, t in zip(all_terms, travellers, strict=True)
     ]
-    return luggage, losses
+    return Luggage(belongings, losses)
 
 
 # --- the chunks, as Data --------------------------------------------------------------
@@ -413,7 +453,7 @@ class Chunks:
 
     def _shared(self, args):
         """Return the arguments of many tasks as one object, which travels once."""
-        shared = self.unit, self.X.dtype, args
+        shared = Shared(self.unit, self.X.dtype, args)
         return _dask().delayed(shared, traverse=False, pure=False)
 
     def _total(self, function, args, *more, aside=False, merge=_added):
@@ -551,8 +591,8 @@ class Chunks:
     def visit(self, travellers, order, batch):
         """Let the travellers visit one chunk after the other, where it lies."""
         dask = _dask()
-        luggage = [(t.problem.terms, t.rule, t.w, t.steps, t.mean) for t in travellers]
-        on_the_way = (luggage, np.zeros(len(travellers)))
+        all_terms = [traveller.problem.terms for traveller in travellers]
+        luggage = _packed(all_terms, travellers, np.zeros(len(travellers)))
         room = 0.0
         for i in order.sequence:
             chunk = self._counting[i]
@@ -561,21 +601,21 @@ class Chunks:
             # Dask would read all chunks at once while the first is visited.
             room += chunk.facts.stored * self.X.dtype.itemsize
             if room > AHEAD:
-                on_the_way = dask.compute(on_the_way, traverse=False)[0]
+                luggage = dask.compute(luggage, traverse=False)[0]
                 room = 0.0
-            if isinstance(on_the_way, tuple):
-                on_the_way = dask.delayed(on_the_way, traverse=False, pure=False)
-            on_the_way = dask.delayed(_on_rows, pure=False)(
-                _leg, chunk.x, chunk.part, shared, on_the_way
+            if isinstance(luggage, Luggage):
+                luggage = dask.delayed(luggage, traverse=False, pure=False)
+            luggage = dask.delayed(_on_rows, pure=False)(
+                _leg, chunk.x, chunk.part, shared, luggage
             )
-        luggage, losses = dask.compute(on_the_way, traverse=False)[0]
+        luggage = dask.compute(luggage, traverse=False)[0]
         for traveller, (_, rule, w, steps, mean) in zip(
-            travellers, luggage, strict=True
+            travellers, luggage.belongings, strict=True
         ):
             traveller.rule.state = rule.state
             traveller.w[:] = w
             traveller.steps, traveller.mean = steps, mean
-        return losses / self.n
+        return luggage.losses / self.n
 
     @property
     def nbytes(self):
