@@ -143,7 +143,8 @@ def _survey(x, y, s):
         s = _column(np.full(rows, s) if np.ndim(s) == 0 else s, "sample_weight")
         if s.ndim != 1:
             raise ValueError("Sample weights must be 1D array or scalar")
-        check_non_negative(s, "`sample_weight`")
+        if len(s) > 0:
+            check_non_negative(s, "`sample_weight`")
     lengths = rows, len(y), rows if s is None else len(s)
     if len(set(lengths)) > 1:
         return Part(None, None, lengths)
@@ -688,14 +689,14 @@ def _without_penalty(terms):
 
 def stand_in(X):
     """Return something small with the columns of X, and their names if it has any."""
-    if _is_frame(X):
-        return X._meta
     if X.ndim != 2:
         raise ValueError(
             f"Expected 2D array, got {X.ndim}D array instead. Reshape your data either "
             "using array.reshape(-1, 1) if your data has a single feature or "
             "array.reshape(1, -1) if it contains a single sample."
         )
+    if _is_frame(X):
+        return X._meta
     if np.isnan(X.shape[1]):
         raise ValueError(
             "The number of columns of X is unknown. Call X.compute_chunk_sizes()."
