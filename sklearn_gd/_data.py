@@ -1,5 +1,7 @@
 """Data: the only file that knows what X is."""
 
+import mmap
+from contextlib import contextmanager
 from functools import cached_property
 from typing import NamedTuple
 
@@ -72,8 +74,16 @@ def as_data(X, y, sample_weight=None):
         sample_weight = np.ascontiguousarray(sample_weight)
     if sparse.issparse(X):
         X = _checked_csr(X)
-        return SparseData(X, CSRRows(X), Y, sample_weight)
-    return Data(X, DenseRows(X), Y, sample_weight)
+        mapped = is_mapped(X.data) and is_mapped(X.indices)
+        return SparseData(X, CSRRows(X, mapped), Y, sample_weight)
+    return Data(X, DenseRows(X, is_mapped(X)), Y, sample_weight)
+
+
+def is_mapped(array):
+    """Return whether an array lies in a file that is mapped into memory."""
+    while isinstance(array, np.ndarray | memoryview):
+        array = array.obj if isinstance(array, memoryview) else array.base
+    return isinstance(array, mmap.mmap)
 
 
 def check_indices(X):
@@ -191,6 +201,23 @@ class Data:
     def order(self, shuffle):
         """Return the orders, one an epoch, in which the rows that count are visited."""
         return Order(self.n, self.d, self.kept, shuffle, self.rows.stored)
+
+    @contextmanager
+    def visited_in(self, order):
+        """Let the rows be visited in this order.
+
+        Of a file the system then reads no more than it is asked for, and gives up first
+        what was asked for first. Else it would read on where a row is missing, and give
+        up what it read ahead before what was used.
+        """
+        at_random = self.rows.mapped and order.in_blocks
+        if at_random:
+            self.rows.expect_order(True)
+        try:
+            yield
+        finally:
+            if at_random:
+                self.rows.expect_order(False)
 
     def weights(self, where):
         """Return the weights of these rows, the mean of all being 1."""

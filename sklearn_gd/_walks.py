@@ -201,7 +201,8 @@ class Batches:
         self.order.begin(self.seed or 0, self.epoch)
         self.epoch += 1
         means = [Mean(state.objective.size, self.average) for state in states]
-        losses = self._visit(states, means)
+        with states[0].objective.data.visited_in(self.order):
+            losses = self._visit(states, means)
         for state, mean in zip(states, means, strict=True):
             state.point = mean.w if self.average else state.w
         if self.exact:

@@ -36,6 +36,7 @@ STANDARD = {
     "copy",
     "dataclasses",
     "functools",
+    "mmap",
     "numbers",
     "typing",
     "warnings",
