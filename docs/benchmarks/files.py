@@ -34,10 +34,10 @@ def number(file, key):
 X = np.memmap(path + ".X", dtype=float, mode="r").reshape(-1, 100)
 y = np.memmap(path + ".y", dtype=float, mode="r")
 few = slice(None, None, int(step))
-sample, targets = np.array(X[few]), np.array(y[few])
+targets = y[few].copy()
 model = GDRegressor(solver, random_state=0, **json.loads(options))
 warnings.simplefilter("ignore")
-in_memory = model.fit(sample, targets).score(sample, targets)
+in_memory = model.fit(X[few].copy(), targets).score(X[few], targets)
 peak, done = 0, threading.Event()
 
 def watch():
@@ -61,7 +61,7 @@ watcher.join()
 print(json.dumps({
     "seconds": seconds,
     "read": read,
-    "r2": model.score(sample, targets),
+    "r2": model.score(X[few], targets),
     "in_memory": in_memory,
     "n_iter": model.n_iter_,
     "warned": bool(caught),
