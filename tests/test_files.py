@@ -165,9 +165,13 @@ def test_what_the_system_is_told_ends_with_the_epoch(container, tmp_path):
         after = [i + 1 for i, part in enumerate(parts) if str(tmp_path / name) in part]
         return [" rr" in parts[i].splitlines()[0] for i in after]
 
-    with pytest.raises(KeyboardInterrupt), data.visited_in(in_blocks(3000, D)):
-        assert at_random() == [True]
-        raise KeyboardInterrupt
+    def interrupted():
+        with data.visited_in(in_blocks(3000, D)):
+            assert at_random() == [True]
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert at_random() == [False]
     with data.visited_in(Order(3000, 12)):
         assert at_random() == [False]
