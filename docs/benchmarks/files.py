@@ -2,8 +2,9 @@
 
 ``--solvers sgd newton gd ...`` chooses, ``--rows`` is the size: 100 columns of float64
 are 0.8 kB a row. The file is written to ``--folder`` (a temporary one), and deleted.
-What is in memory of the file belongs to the system, which takes it back as it needs;
-to limit that as well, run this in a memory group (docs/beyond_memory.rst).
+What is in memory of the file belongs to the system, which takes it back as it needs.
+To limit that as well, ``--group`` is the folder of a control group that has a limit of
+memory, which the fits join.
 """
 
 import argparse
@@ -24,20 +25,26 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn_gd import GDRegressor
 
-path, solver, options, step, limit = sys.argv[1:]
+path, solver, options, step, limit, group = sys.argv[1:]
+if group:
+    with open(group + "/cgroup.procs", "w") as file:
+        file.write(str(os.getpid()))
 resource.setrlimit(resource.RLIMIT_DATA, (int(limit), int(limit)))
 
 def number(file, key):
     with open(file) as lines:
         return next(int(l.split()[1]) for l in lines if l.startswith(key))
 
-X = np.memmap(path + ".X", dtype=float, mode="r").reshape(-1, 100)
-y = np.memmap(path + ".y", dtype=float, mode="r")
+def table():
+    X = np.memmap(path + ".X", dtype=float, mode="r").reshape(-1, 100)
+    return X, np.memmap(path + ".y", dtype=float, mode="r")
+
 few = slice(None, None, int(step))
-targets = y[few].copy()
+sample, targets = (array[few].copy() for array in table())
 model = GDRegressor(solver, random_state=0, **json.loads(options))
 warnings.simplefilter("ignore")
-in_memory = model.fit(X[few].copy(), targets).score(X[few], targets)
+in_memory = model.fit(sample, targets).score(sample, targets)
+del sample
 peak, done = 0, threading.Event()
 
 def watch():
@@ -48,8 +55,10 @@ def watch():
 watcher = threading.Thread(target=watch)
 watcher.start()
 before = number("/proc/self/io", "read_bytes")
+# What is mapped stays in memory.
 file = os.open(path + ".X", os.O_RDONLY)
 os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+X, y = table()
 begun = time.perf_counter()
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always", ConvergenceWarning)
@@ -110,8 +119,11 @@ def add_up(path):
     return harness.seconds(X.sum)
 
 
-def fit(path, solver, options, step, limit):
-    arguments = [path, solver, json.dumps(options), str(step), str(limit)]
+def fit(path, solver, options):
+    step = max(1, options.rows // SAMPLE)
+    parameters = json.dumps({"max_iter": options.max_iter})
+    arguments = [path, solver, parameters, *map(str, (step, options.limit))]
+    arguments.append(options.group)
     done = subprocess.run(
         [sys.executable, "-c", CHILD, *arguments],
         env=harness.one_thread_environment(),
@@ -127,6 +139,7 @@ def main():
     parser.add_argument("--solvers", nargs="+", default=["sgd", "newton"])
     parser.add_argument("--max-iter", type=int, default=1000)
     parser.add_argument("--limit", type=int, default=2**30, help="bytes")
+    parser.add_argument("--group", default="")
     parser.add_argument("--folder", help="where there is room for the file")
     options = parser.parse_args()
     solvers = SOLVERS if options.solvers == ["all"] else options.solvers
@@ -142,13 +155,7 @@ def report(path, options, solvers):
     for solver in solvers:
         # The disk is not as fast every minute.
         begun = read(path)
-        found = fit(
-            path,
-            solver,
-            {"max_iter": options.max_iter},
-            max(1, options.rows // SAMPLE),
-            options.limit,
-        )
+        found = fit(path, solver, options)
         sequential = min(begun, read(path))
         passes = found["read"] / 1e9 / size
         speed = found["read"] / 1e9 / found["seconds"]
