@@ -66,6 +66,8 @@ def test_only_a_large_x_has_blocks():
     n = (1 << 26) // D
     assert not Order(n, D).in_blocks
     assert not Order(n + 1, D, shuffle=False).in_blocks
+    # Of sparse rows they would be too small.
+    assert not Order(n + 1, D, stored=D // 10).in_blocks
     order = Order(n + 1, D)
     assert order.in_blocks
     assert_array_equal(np.sort(rows(order)), np.arange(n + 1))

@@ -21,6 +21,7 @@ cdef class Order:
     cdef Py_ssize_t[::1] tiles
     cdef Py_ssize_t[::1] blocks
     cdef Py_ssize_t block_tiles, mixed, asked
+    cdef readonly bint in_blocks
     cdef Py_ssize_t[:, ::1] room
     cdef Py_ssize_t* group
     cdef Py_ssize_t* coming

@@ -36,6 +36,8 @@ cdef enum:
     # Values of a block, 256 kB of float64, and the blocks that are mixed.
     BLOCK = 1 << 15
     MIXED = 512
+    # Rows with less than one value in so many in memory are not asked for in blocks.
+    SPARSE = 8
     # Blocks that are asked for before the mixture that they belong to is the next.
     EARLY = 8
 
@@ -80,6 +82,12 @@ cdef class Order:
     large, block, mixed : int
         Values of X from which on there are blocks, values of a block, and how many are
         mixed.
+
+    Attributes
+    ----------
+    in_blocks : bool
+        Whether rows are to be asked for in blocks, ahead of their use. Those of sparse
+        rows are too small for that, as they have the rows that dense ones have.
     """
 
     def __init__(
@@ -95,6 +103,8 @@ cdef class Order:
         Py_ssize_t mixed=MIXED,
     ):
         cdef Py_ssize_t tiles = (n + TILE - 1) // TILE
+        if stored is None:
+            stored = d
         self.n = self.limit = n
         self.kept = kept
         if kept is not None:
@@ -106,8 +116,6 @@ cdef class Order:
         self.group_tiles = max(1, min(tiles, self.group_tiles))
         if shuffle and n * d < SMALL:
             self.group_tiles = max(1, tiles)
-        if stored is None:
-            stored = d
         self.near = stored <= LONG or n * d < SMALL
         # Sections with as many values as w, each coordinate of which may take time.
         self.least = d // max(1, stored)
@@ -117,14 +125,10 @@ cdef class Order:
         if shuffle and n * d >= large:
             self.block_tiles, self.mixed = max(1, block // (TILE * max(1, d))), mixed
         self.blocks = np.arange((tiles + self.block_tiles - 1) // self.block_tiles)
+        self.in_blocks = self.blocks.shape[0] > 1 and SPARSE * stored >= d
         self.room = np.empty((2, self.group_tiles * TILE), dtype=np.intp)
         self.group, self.coming = &self.room[0, 0], &self.room[1, 0]
         self.begin()
-
-    @property
-    def in_blocks(self):
-        """Whether rows are asked for in blocks ahead of their use."""
-        return self.blocks.shape[0] > 1
 
     def begin(self, seed=0, epoch=0):
         """Start the order of an epoch."""
@@ -222,7 +226,7 @@ cdef class Order:
         """
         cdef Py_ssize_t done = self.next_tile // self.block_tiles
         cdef Py_ssize_t count = self.blocks.shape[0]
-        if count == 1 or self.asked >= min(count, done + self.mixed + EARLY):
+        if not self.in_blocks or self.asked >= min(count, done + self.mixed + EARLY):
             return False
         first[0] = self.blocks[self.asked] * self.block_tiles * TILE
         last[0] = min(first[0] + self.block_tiles * TILE, self.n)
