@@ -1,5 +1,7 @@
 """Data: the only file that knows what X is."""
 
+import mmap
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -123,8 +125,9 @@ def as_data(X, y, sample_weight=None):
 def _of(X, Y, s, unit=None):
     if sparse.issparse(X):
         X = _checked_csr(X)
-        return SparseData(X, CSRRows(X), Y, s, unit=unit)
-    return Data(X, DenseRows(X), Y, s, unit=unit)
+        mapped = is_mapped(X.data) and is_mapped(X.indices)
+        return SparseData(X, CSRRows(X, mapped), Y, s, unit=unit)
+    return Data(X, DenseRows(X, is_mapped(X)), Y, s, unit=unit)
 
 
 def with_rows(aside, X):
@@ -132,6 +135,13 @@ def with_rows(aside, X):
     data = _of(X, aside.Y, aside.s, aside.unit)
     data.n, data.kept = aside.n, aside.kept
     return data
+
+
+def is_mapped(array):
+    """Return whether an array lies in a file that is mapped into memory."""
+    while isinstance(array, np.ndarray | memoryview):
+        array = array.obj if isinstance(array, memoryview) else array.base
+    return isinstance(array, mmap.mmap)
 
 
 def check_indices(X):
@@ -284,6 +294,10 @@ class Data:
         losses : ndarray of shape (k,)
             The mean loss of the rows, each just before its step.
         """
+        with self._in(order):
+            return self._visit(travellers, order, batch)
+
+    def _visit(self, travellers, order, batch):
         problems = [traveller.problem for traveller in travellers]
         rules = [traveller.rule for traveller in travellers]
         if len(travellers) > 1:
@@ -325,6 +339,23 @@ class Data:
     def order(self, shuffle):
         """Return the orders, one an epoch, in which the rows that count are visited."""
         return Order(self.n, self.d, self.kept, shuffle, self.rows.stored)
+
+    @contextmanager
+    def _in(self, order):
+        """Let the rows be visited in this order.
+
+        Of a file the system then reads no more than it is asked for, and gives up first
+        what was asked for first. Else it would read on where a row is missing, and give
+        up what it read ahead before what was used.
+        """
+        at_random = self.rows.mapped and order.in_blocks
+        if at_random:
+            self.rows.expect_order(True)
+        try:
+            yield
+        finally:
+            if at_random:
+                self.rows.expect_order(False)
 
     def weights(self, where):
         """Return the weights of these rows, the mean of all being 1."""

@@ -37,6 +37,7 @@ STANDARD = {
     "copy",
     "dataclasses",
     "functools",
+    "mmap",
     "numbers",
     "sys",
     "typing",

@@ -99,13 +99,26 @@ def test_a_tile_shuffle_learns_as_much_as_a_uniform_one(sort):
         permutation = np.random.default_rng([seed, epoch]).permutation(n)
         return Order(n, d, permutation, shuffle=False)
 
-    tiles = Order(n, d)
+    def begun(order):
+        def orders(seed, epoch):
+            order.begin(seed, epoch)
+            return order
 
-    def tiled(seed, epoch):
-        tiles.begin(seed, epoch)
-        return tiles
+        return orders
 
-    assert excess(tiled) <= 1.2 * excess(uniform)
+    expected = excess(uniform)
+    assert excess(begun(Order(n, d))) <= 1.2 * expected
+    # Of a file: as many blocks are mixed as by default, 3 mixtures of 17,000 rows.
+    blocks = excess(begun(Order(n, d, large=0, block=32 * d)))
+    assert blocks <= 1.5 * expected
+    if sort == "by y":
+
+        def one_by_one(seed, epoch):
+            rng = np.random.default_rng([seed, epoch])
+            rows = rng.permutation(n // 2500)[:, None] * 2500 + np.arange(2500)
+            return Order(n, d, rng.permuted(rows, axis=1).ravel(), shuffle=False)
+
+        assert excess(one_by_one) > 4.0 * blocks
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -277,6 +277,10 @@ cdef class Problem:
 
     cdef Py_ssize_t take_some(self, Order order, Py_ssize_t need) noexcept nogil:
         cdef Py_ssize_t count = order.take(need, &self.ahead)
+        cdef Py_ssize_t first, last
+        if self.rows.mapped:
+            while order.ask(&first, &last):
+                self.rows.fetch(first, last)
         self.ask(self.ahead.far, self.ahead.far_count)
         self.rows.prefetch(self.ahead.near, self.ahead.near_count, False)
         self.rows.prefetch(self.ahead.next, self.ahead.next_count, True)

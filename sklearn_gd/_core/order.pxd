@@ -19,6 +19,9 @@ cdef class Order:
     cdef bint shuffle
     cdef bint near
     cdef Py_ssize_t[::1] tiles
+    cdef Py_ssize_t[::1] blocks
+    cdef Py_ssize_t block_tiles, mixed, asked
+    cdef readonly bint in_blocks
     cdef Py_ssize_t[:, ::1] room
     cdef Py_ssize_t* group
     cdef Py_ssize_t* coming
@@ -31,5 +34,7 @@ cdef class Order:
     cdef Py_ssize_t section, done
     cdef bint recording, replaying
     cdef Py_ssize_t take(self, Py_ssize_t need, Ahead* ahead) noexcept nogil
+    cdef bint ask(self, Py_ssize_t* first, Py_ssize_t* last) noexcept nogil
+    cdef void shuffle_tiles(self) noexcept nogil
     cdef void load(self) noexcept nogil
     cdef void shift(self) noexcept nogil

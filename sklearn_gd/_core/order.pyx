@@ -11,6 +11,10 @@ order in which they lie, and before that, where they lie.
 An epoch then lowers F as much as with a uniform permutation, also on sorted rows
 (``tests/test_order.py``). Where all rows are one group, and where X is small, that is
 a uniform permutation.
+
+A large X may lie in a file, of which tiles are too small a piece to be read: there
+larger *blocks* are put in random order, and the tiles of so many blocks as fit in
+memory are mixed. The blocks of the next mixture are asked for meanwhile.
 """
 
 import numpy as np
@@ -27,6 +31,15 @@ cdef enum:
     LONG = 40
     # Rows that are asked for ahead within a group.
     AHEAD = 8
+    # Values of X, from which on it is read in blocks: 512 MB of float64.
+    LARGE = 1 << 26
+    # Values of a block, 256 kB of float64, and the blocks that are mixed.
+    BLOCK = 1 << 15
+    MIXED = 512
+    # Rows with less than one value in so many in memory are not asked for in blocks.
+    SPARSE = 8
+    # Blocks that are asked for before the mixture that they belong to is the next.
+    EARLY = 8
 
 
 cdef inline uint64_t mix(uint64_t z) noexcept nogil:
@@ -66,12 +79,32 @@ cdef class Order:
         If False, the rows are visited as they are given.
     stored : int, default=None
         Values that a row has in memory, which only matters for speed; None is d.
+    large, block, mixed : int
+        Values of X from which on there are blocks, values of a block, and how many are
+        mixed.
+
+    Attributes
+    ----------
+    in_blocks : bool
+        Whether rows are to be asked for in blocks, ahead of their use. Those of sparse
+        rows are too small for that, as they have the rows that dense ones have.
     """
 
     def __init__(
-        self, Py_ssize_t n, Py_ssize_t d, kept=None, bint shuffle=True, stored=None
+        self,
+        Py_ssize_t n,
+        Py_ssize_t d,
+        kept=None,
+        bint shuffle=True,
+        stored=None,
+        *,
+        Py_ssize_t large=LARGE,
+        Py_ssize_t block=BLOCK,
+        Py_ssize_t mixed=MIXED,
     ):
         cdef Py_ssize_t tiles = (n + TILE - 1) // TILE
+        if stored is None:
+            stored = d
         self.n = self.limit = n
         self.kept = kept
         if kept is not None:
@@ -83,27 +116,27 @@ cdef class Order:
         self.group_tiles = max(1, min(tiles, self.group_tiles))
         if shuffle and n * d < SMALL:
             self.group_tiles = max(1, tiles)
-        if stored is None:
-            stored = d
         self.near = stored <= LONG or n * d < SMALL
         # Sections with as many values as w, each coordinate of which may take time.
         self.least = d // max(1, stored)
         self.tiles = np.arange(tiles)
+        # All tiles are one block, and the only one that is mixed, where X is not large.
+        self.block_tiles, self.mixed = max(1, tiles), 1
+        if shuffle and n * d >= large:
+            self.block_tiles, self.mixed = max(1, block // (TILE * max(1, d))), mixed
+        self.blocks = np.arange((tiles + self.block_tiles - 1) // self.block_tiles)
+        self.in_blocks = self.blocks.shape[0] > 1 and SPARSE * stored >= d
         self.room = np.empty((2, self.group_tiles * TILE), dtype=np.intp)
         self.group, self.coming = &self.room[0, 0], &self.room[1, 0]
         self.begin()
 
     def begin(self, seed=0, epoch=0):
         """Start the order of an epoch."""
-        cdef Py_ssize_t i
         self.state = mix(<uint64_t>(<long long>seed)) + <uint64_t>(<long long>epoch)
         self.state = mix(self.state)
         if self.shuffle:
-            # From the sorted tiles, so that an epoch does not depend on the last one.
-            for i in range(self.tiles.shape[0]):
-                self.tiles[i] = i
-            permute(&self.tiles[0], self.tiles.shape[0], &self.state)
-        self.next_tile = 0
+            self.shuffle_tiles()
+        self.next_tile = self.asked = 0
         self.section, self.done = self.n, 0
         self.recording = self.replaying = False
         self.load()
@@ -144,6 +177,15 @@ cdef class Order:
             self.replaying = True
         self.done = 0
 
+    def asks(self):
+        """Return the first rows of the blocks that are worth asking for now, and the
+        rows after their last ones."""
+        cdef Py_ssize_t first, last
+        found = []
+        while self.ask(&first, &last):
+            found.append((first, last))
+        return found
+
     def left(self):
         """Return what is left of the epoch's order, as an array."""
         cdef Py_ssize_t[::1] at = np.empty(self.n, dtype=np.intp)
@@ -157,6 +199,46 @@ cdef class Order:
             for k in range(more):
                 at[count + k] = ahead.at[k]
             count += more
+
+    cdef void shuffle_tiles(self) noexcept nogil:
+        """Put the blocks in random order, and mix the tiles of some after the other."""
+        cdef Py_ssize_t count = self.blocks.shape[0]
+        cdef Py_ssize_t i, b, first, t
+        cdef Py_ssize_t size = 0, done = 0
+        # From the sorted ones, so that an epoch does not depend on the last one.
+        for i in range(count):
+            self.blocks[i] = i
+        if count > 1:
+            permute(&self.blocks[0], count, &self.state)
+        for b in range(count):
+            first = self.blocks[b] * self.block_tiles
+            for t in range(first, min(first + self.block_tiles, self.tiles.shape[0])):
+                self.tiles[size] = t
+                size += 1
+            if (b + 1) % self.mixed == 0 or b + 1 == count:
+                permute(&self.tiles[done], size - done, &self.state)
+                done = size
+
+    cdef bint ask(self, Py_ssize_t* first, Py_ssize_t* last) noexcept nogil:
+        """Find the rows of the next block that is worth asking for, if there is one.
+
+        A block is asked for when one is done with, of which it takes the place.
+        """
+        cdef Py_ssize_t done = self.next_tile // self.block_tiles
+        cdef Py_ssize_t count = self.blocks.shape[0]
+        if not self.in_blocks or self.asked >= min(count, done + self.mixed + EARLY):
+            return False
+        first[0] = self.blocks[self.asked] * self.block_tiles * TILE
+        last[0] = min(first[0] + self.block_tiles * TILE, self.n)
+        self.asked += 1
+        if self.kept is not None:
+            # What lies between the rows that count is asked for, too.
+            last[0] = min(
+                self.kept[last[0] - 1] + 1,
+                self.kept[first[0]] + 2 * self.block_tiles * TILE,
+            )
+            first[0] = self.kept[first[0]]
+        return True
 
     cdef void load(self) noexcept nogil:
         """Write the rows of the next group to ``coming``, as they lie."""

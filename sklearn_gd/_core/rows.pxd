@@ -3,6 +3,7 @@ cdef class Rows:
     cdef readonly Py_ssize_t d
     cdef readonly Py_ssize_t stored
     cdef readonly bint sparse
+    cdef readonly bint mapped
     cdef void dot(
         self, const Py_ssize_t* at, Py_ssize_t count, const double* w, double* f
     ) noexcept nogil
@@ -69,6 +70,7 @@ cdef class Rows:
     cdef void prefetch(
         self, const Py_ssize_t* at, Py_ssize_t count, bint soon
     ) noexcept nogil
+    cdef void fetch(self, Py_ssize_t first, Py_ssize_t last) noexcept nogil
     cdef void locate(self, const Py_ssize_t* at, Py_ssize_t count) noexcept nogil
     cdef void dot_lanes(
         self,

@@ -47,6 +47,12 @@ cdef extern from "dense.h":
     void sgd_prefetch(const void* p) noexcept nogil
     void sgd_prefetch_soon(const void* p) noexcept nogil
 
+cdef extern from "files.h":
+    void sgd_fetch(const void* start, Py_ssize_t size) noexcept nogil
+    void sgd_expect_order(
+        const void* start, Py_ssize_t size, bint at_random
+    ) noexcept nogil
+
 ctypedef double (*csr_dot_t)(
     const void*, const void*, Py_ssize_t, const double*
 ) noexcept nogil
@@ -110,7 +116,10 @@ cdef inline void ask(const char* start, Py_ssize_t size, bint soon) noexcept nog
 
 
 cdef class Rows:
-    """n rows of d values, X, of which about ``stored`` a row are in memory."""
+    """n rows of d values, X, of which about ``stored`` a row are in memory.
+
+    They may lie in a file that is ``mapped`` into memory, of which parts come and go.
+    """
 
     cdef void dot(
         self, const Py_ssize_t* at, Py_ssize_t count, const double* w, double* f
@@ -215,6 +224,14 @@ cdef class Rows:
     ) noexcept nogil:
         """Ask for rows ahead of their use, into the nearest cache if it is soon."""
 
+    # For rows in a file.
+
+    cdef void fetch(self, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+        """Ask the system for these rows, and don't wait."""
+
+    def expect_order(self, bint at_random):
+        """Tell the system whether rows are read at random, or one after the other."""
+
     cdef void locate(self, const Py_ssize_t* at, Py_ssize_t count) noexcept nogil:
         """Ask for what ``prefetch`` of these rows will read."""
 
@@ -257,10 +274,11 @@ cdef class DenseRows(Rows):
     cdef lanes_t dot_lanes1
     cdef lanes_t add_lanes1
 
-    def __init__(self, X):
+    def __init__(self, X, bint mapped=False):
         cdef const double[:, ::1] view64
         cdef const float[:, ::1] view32
         self.owner = X
+        self.mapped = mapped
         self.n, self.d = X.shape
         self.stored = self.d
         if X.dtype == "float64":
@@ -364,6 +382,12 @@ cdef class DenseRows(Rows):
         for k in range(count):
             ask(<const char*>self.row(at[k]), self.bytes, soon)
 
+    cdef void fetch(self, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+        sgd_fetch(self.row(first), (last - first) * self.bytes)
+
+    def expect_order(self, bint at_random):
+        sgd_expect_order(self.start, self.n * self.bytes, at_random)
+
     cdef void dot_lanes(
         self,
         const Py_ssize_t* at,
@@ -415,12 +439,13 @@ cdef class CSRRows(Rows):
     cdef csr_dot_t dot_by1
     cdef csr_add_t add_by1
 
-    def __init__(self, X):
+    def __init__(self, X, bint mapped=False):
         cdef const double[::1] view64
         cdef const float[::1] view32
         cdef const int[::1] narrow
         cdef const long long[::1] wide
         self.owner = X
+        self.mapped = mapped
         self.n, self.d = X.shape
         self.stored = X.nnz // max(1, self.n)
         self.sparse = True
@@ -657,6 +682,17 @@ cdef class CSRRows(Rows):
             size = self.start(at[k] + 1) - first
             ask(self.values + first * self.value_bytes, size * self.value_bytes, soon)
             ask(self.indices + first * self.index_bytes, size * self.index_bytes, soon)
+
+    cdef void fetch(self, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+        cdef Py_ssize_t begin = self.start(first)
+        cdef Py_ssize_t size = self.start(last) - begin
+        sgd_fetch(self.values + begin * self.value_bytes, size * self.value_bytes)
+        sgd_fetch(self.indices + begin * self.index_bytes, size * self.index_bytes)
+
+    def expect_order(self, bint at_random):
+        cdef Py_ssize_t size = self.start(self.n)
+        sgd_expect_order(self.values, size * self.value_bytes, at_random)
+        sgd_expect_order(self.indices, size * self.index_bytes, at_random)
 
     cdef void locate(self, const Py_ssize_t* at, Py_ssize_t count) noexcept nogil:
         cdef Py_ssize_t k
