@@ -17,9 +17,18 @@ from sklearn_gd._core.penalties import Penalty
 from sklearn_gd._core.quadratic import Quadratic
 from sklearn_gd._core.targets import Targets
 from sklearn_gd._data import as_data
-from sklearn_gd._double import residuals, transposed_product
-from sklearn_gd._factor import EPS, Factor, finite
-from sklearn_gd._geometry import GOOD, TINY, Geometry, inverse, triangle_of
+from sklearn_gd._double import residuals, transposed_product, two_sum
+from sklearn_gd._factor import (
+    EPS,
+    GOOD,
+    TINY,
+    Factor,
+    Sums,
+    finite,
+    inverse,
+    triangle_of,
+)
+from sklearn_gd._geometry import Geometry
 
 # The largest relative loss of digits to the columns' means with which steps may know
 # the rows by their Gram matrix alone.
@@ -27,6 +36,9 @@ SMALL_LOSS = 1e-6
 # Values of X up to which a delicate gradient is computed with twice the digits, which
 # takes 20 times as long.
 DELICATE = 1 << 17
+# A stream of so many rows, and so many a column, that is well conditioned so far is
+# taken to stay so.
+MANY, MANY_A_COLUMN = 100, 4
 # An intercept that is less than this part of the offset has lost digits to it.
 CANCELLED = 1 / 64
 # A Newton direction that can't be used is damped by this much more, of the curvature.
@@ -64,9 +76,12 @@ class Objective:
     condition : float
         The condition number of the columns, each in its own unit, where newton had to
         factor the rows.
+    intercept_left : float or None
+        What rounding left of the intercept relative to the offset, where it is known.
     """
 
     condition = 1.0
+    intercept_left = None
 
     def __init__(
         self,
@@ -224,6 +239,9 @@ class Objective:
         Where b cancels the offset, b has the rounding of a large number. A Newton step
         at the optimum tells how much that is.
         """
+        if self.intercept_left is not None:
+            b, left = two_sum(self.offset, w[self.data.d])
+            return float(b + (left + self.intercept_left))
         b = self.offset + w[self.data.d]
         # A triangle may take long and much memory: it is asked for last.
         delicate = self.loss.is_quadratic and self._cancels(w) and self.is_delicate(w)
@@ -459,33 +477,63 @@ class Objective:
         p, _ = cg(centred, g[:d] - mean * slope, rtol=1e-10, maxiter=1000)
         return self.joined(p, slope - mean @ p)
 
-    def factor(self):
-        """Return the Factor of (X, y), its weight in the user's units.
+    def factor(self, before=None):
+        """Return the Factor of (X, y) and of the rows before, in the user's weights.
 
-        Where the Gram matrix is very well conditioned its Cholesky factor is the
-        triangle: nothing refines it later.
+        Where the Gram matrix of all is very well conditioned it is the factor: nothing
+        refines it later.
         """
+        data = self.data
+        if before is None:
+            before = Factor.empty(data.d + 1)
+        total = None
+        if self.geometry.few_columns and before.rank + data.n > data.d:
+            total = before.plus(self._gram_factor())
+            if not total.is_good:
+                total = None
+        sums = self._sums(before, total is not None)
+        if total is None:
+            rows = data.factor(self._targets, center=self.fit_intercept)
+            finite(np.linalg.norm(rows.R, axis=0))
+            unit = data.unit
+            rows = Factor(rows.weight * unit, rows.mean, np.sqrt(unit) * rows.R)
+            total = before.merge(rows)
+        return total.with_sums(sums)
+
+    def _gram_factor(self):
+        data, t = self.data, self.target
+        mean, gram, product, y_mean, _ = self.geometry.moments
+        mean = np.append(mean, y_mean[t] if self.fit_intercept else 0.0)
+        columns = product[t][:, None]
+        gram = np.block([[gram, columns], [columns.T, self.deviation**2]])
+        lost = data.lost_to_means
+        return Factor(data.n * data.unit, mean, gram=gram, lost_to_means=lost)
+
+    def _sums(self, before, is_good):
+        """Return the Sums with these rows, None where nothing will be refined."""
         data, d = self.data, self.data.d
-        triangle = self.geometry.triangle(self.ridge)
-        if self.penalty.l2 > 0.0 or (triangle and triangle.quality < GOOD):
-            triangle = self.geometry.triangle(0.0, GOOD)
-        if triangle is None:
-            factor = data.factor(self._targets, center=self.fit_intercept)
-            finite(np.linalg.norm(factor.R, axis=0))
-        else:
-            scale, lower, _ = triangle
-            t = self.target
-            mean, _, product, y_mean, _ = self.geometry.moments
-            product, y_mean = product[t], y_mean[t] if self.fit_intercept else 0.0
-            R = np.zeros((d + 1, d + 1))
-            R[:d, :d] = lower.T / scale
-            R[:d, d] = linalg.solve_triangular(lower, scale * product, lower=True)
-            left = self.deviation**2 - R[:d, d] @ R[:d, d]
-            R[d, d] = np.sqrt(max(0.0, left))
-            factor = Factor(data.n, np.append(mean, y_mean), np.sqrt(data.n) * R)
-        return Factor(
-            factor.weight * data.unit, factor.mean, np.sqrt(data.unit) * factor.R
-        )
+        begun = before.weight > 0.0
+        if begun and before.sums is None:
+            return None
+        seen = before.sums.rows if begun else 0
+        rows = seen + data.n
+        is_safe = is_good and rows >= max(MANY, MANY_A_COLUMN * d)
+        if is_safe or d * max(d, rows) > DELICATE:
+            return None
+        sums = before.sums
+        if not begun:
+            block, where = next(data.blocks())
+            size = np.append(np.abs(block).max(axis=0), np.abs(self.y[where]).max())
+            point = np.zeros(d + 1)
+            if self.fit_intercept:
+                point = np.append(block.mean(axis=0), self.offset)
+                size = np.maximum(np.abs(size - point), size / 2)
+            sums = Sums.empty(size, point, data.unit, self.fit_intercept)
+        for block, where in data.blocks():
+            Z = np.column_stack([block, self.y[where]])
+            s = np.ones(len(Z)) if data.s is None else data.s[where]
+            sums = sums.add(Z, s)
+        return sums if np.isfinite(sums.low).all() else None
 
     def _targets(self, block, where):
         return self.y[where] - self.offset

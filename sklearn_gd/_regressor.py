@@ -640,16 +640,17 @@ class GDRegressor(
 
     def _add_rows(self, begun, memory, objective):
         """Return newton's sufficient statistics with these rows added."""
-        factor = objective.factor()
-        if begun and memory["factor"] is not None:
-            factor = Factor(**memory["factor"]).merge(factor)
-        elif begun:
-            raise ValueError(
-                "newton's partial_fit with learning_rate='auto' needs the statistics "
-                "of all rows seen, and an earlier call did not keep them (it had "
-                "another solver, a float learning_rate, or too many columns). Call "
-                "partial_fit on a new estimator."
-            )
+        before = None
+        if begun:
+            if memory["factor"] is None:
+                raise ValueError(
+                    "newton's partial_fit with learning_rate='auto' needs the "
+                    "statistics of all rows seen, and an earlier call did not keep "
+                    "them (it had another solver, a float learning_rate, or too many "
+                    "columns). Call partial_fit on a new estimator."
+                )
+            before = Factor.known(memory["factor"])
+        factor = objective.factor(before)
         if not np.isfinite(factor.weight):
             raise ValueError(
                 "The sum of all sample weights seen is too large. Divide them by a "
@@ -986,7 +987,7 @@ class GDRegressor(
                     else None,
                     "size": size.memory if size is not None else {},
                     "share": shares[t],
-                    "factor": None if factor is None else vars(factor).copy(),
+                    "factor": None if factor is None else factor.state,
                 }
             )
         self._stream = {
