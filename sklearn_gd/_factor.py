@@ -171,7 +171,7 @@ class Factor:
 
     def with_sums(self, sums):
         """Return the same factor with these Sums of its rows."""
-        return replace(self, sums=sums)
+        return self if sums is self.sums else replace(self, sums=sums)
 
     def solve(self, alpha=0.0, toward=0.0):
         """Minimise ‖y − Xw‖²/(2 Σ s) + alpha/2 ‖w − toward‖², all centred, over w.

@@ -41,6 +41,8 @@ DELICATE = 1 << 17
 MANY, MANY_A_COLUMN = 100, 4
 # An intercept that is less than this part of the offset has lost digits to it.
 CANCELLED = 1 / 64
+# An F that is a smaller part of the squares it is made of is summed over the rows.
+CANCELLED_F = 1e-5
 # A Newton direction that can't be used is damped by this much more, of the curvature.
 DAMPING = 1e-8
 
@@ -156,9 +158,27 @@ class Objective:
         """Return F(w)."""
         return self.problem.value(w)
 
+    def value_from_moments(self, w):
+        """Return F(w), without a pass over X where the moments keep its digits."""
+        if not (self.loss.is_quadratic and self.geometry.has_moments):
+            return self.value(w)
+        t, d = self.target, self.data.d
+        mean, gram, product, y_mean, y_square = self.geometry.moments
+        u, b, middle, spread = w[:d], 0.0, 0.0, y_square[t]
+        if self.fit_intercept:
+            b, spread = w[d], self.deviation**2
+            middle = y_mean[t] - mean @ u - b
+        square = spread - 2.0 * (product[t] @ u) + u @ gram @ u + middle**2
+        sizes = np.sqrt(np.diag(gram)) + np.abs(mean)
+        size = np.abs(u) @ sizes + abs(b) + np.sqrt(y_square[t])
+        if not square >= CANCELLED_F * size**2:
+            return self.value(w)
+        return 0.5 * float(square) + self.penalty_value(w)
+
     def penalty_value(self, w):
         """Return the penalty's part of F(w)."""
-        return self.penalty.at(w[: self.data.d], np.zeros(self.data.d))
+        d = self.data.d
+        return self.penalty.at(w[:d], np.zeros(d))
 
     def over_plane(self, coefficients, pair, first, second):
         """Return F over two coefficients, the intercept at its optimum at each point.

@@ -303,7 +303,7 @@ def solve_exactly(state, factor):
     )
     objective.intercept_left = left
     w = objective.joined(coefficients, intercept)
-    state.curve = array("d", [objective.value(state.w), objective.value(w)])
+    state.curve = array("d", map(objective.value_from_moments, (state.w, w)))
     state.path = [state.w, w] if state.keeps_path else []
     state.set_step(1.0)
     state.rates = array("d", [state.steps.advance()])
