@@ -158,11 +158,13 @@ class Factor:
         gram = self.gram
         if gram is None:
             gram = self.R.T @ self.R / self.weight
-        gram = gram + share * (other.gram - gram)
-        gram += np.outer((1.0 - share) * share * apart, apart)
+        total = other.gram - gram
+        total += np.outer((1.0 - share) * apart, apart)
+        total *= share
+        total += gram
         lost_to_means = max(self.lost_to_means, other.lost_to_means)
         mean = self.mean + share * apart
-        return Factor(weight, mean, gram=gram, lost_to_means=lost_to_means)
+        return Factor(weight, mean, gram=total, lost_to_means=lost_to_means)
 
     def _beside(self, other):
         """Return the weight of both, the share of the other, and how far it is off."""

@@ -103,13 +103,15 @@ class Objective:
         self.size = data.d + fit_intercept
         constant = best_constant(data, loss, self.y) if fit_intercept else 0.0
         self.offset = constant if offset is None else offset
-        square = finite(data.mean(np.square, self.y))
+        if loss.is_quadratic:
+            variance = finite(data.mean(lambda y: (y - constant) ** 2, self.y))
+            square = finite(variance + constant**2)
+        else:
+            square = finite(data.mean(np.square, self.y))
         size = np.sqrt(square) if square >= TINY else max(map(abs, data.range(self.y)))
         self.noise = 4 * EPS * size
         if loss.is_quadratic:
-            mean_square = data.mean(lambda y: (y - constant) ** 2, self.y)
-            deviation = np.sqrt(finite(mean_square))
-            self.deviation = max(deviation, self.noise, TINY)
+            self.deviation = max(np.sqrt(variance), self.noise, TINY)
             self.slope, self.constant_F = self.deviation, 0.5 * self.deviation**2
         else:
             F, _, square = finite(data.loss_means(loss, self.y, constant))
@@ -521,13 +523,15 @@ class Objective:
         return total.with_sums(sums)
 
     def _gram_factor(self):
-        data, t = self.data, self.target
+        data, d, t = self.data, self.data.d, self.target
         mean, gram, product, y_mean, _ = self.geometry.moments
         mean = np.append(mean, y_mean[t] if self.fit_intercept else 0.0)
-        columns = product[t][:, None]
-        gram = np.block([[gram, columns], [columns.T, self.deviation**2]])
-        lost = data.lost_to_means
-        return Factor(data.n * data.unit, mean, gram=gram, lost_to_means=lost)
+        joined = np.empty((d + 1, d + 1))
+        joined[:d, :d] = gram
+        joined[d, :d] = joined[:d, d] = product[t]
+        joined[d, d] = self.deviation**2
+        weight, lost = data.n * data.unit, data.lost_to_means
+        return Factor(weight, mean, gram=joined, lost_to_means=lost)
 
     def _sums(self, before, is_good):
         """Return the Sums with these rows, None where nothing will be refined."""
