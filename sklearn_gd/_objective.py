@@ -499,7 +499,7 @@ class Objective:
         p, _ = cg(centred, g[:d] - mean * slope, rtol=1e-10, maxiter=1000)
         return self.joined(p, slope - mean @ p)
 
-    def factor(self, before=None):
+    def factor(self, before=None, in_stream=True):
         """Return the Factor of (X, y) and of the rows before, in the user's weights.
 
         Where the Gram matrix of all is very well conditioned it is the factor: nothing
@@ -513,7 +513,7 @@ class Objective:
             total = before.plus(self._gram_factor())
             if not total.is_good:
                 total = None
-        sums = self._sums(before, total is not None)
+        sums = self._sums(before, total is not None, in_stream)
         if total is None:
             rows = data.factor(self._targets, center=self.fit_intercept)
             finite(np.linalg.norm(rows.R, axis=0))
@@ -533,16 +533,21 @@ class Objective:
         weight, lost = data.n * data.unit, data.lost_to_means
         return Factor(weight, mean, gram=joined, lost_to_means=lost)
 
-    def _sums(self, before, is_good):
-        """Return the Sums with these rows, None where nothing will be refined."""
+    def _sums(self, before, is_good, in_stream):
+        """Return the Sums with these rows, None where nothing will be refined.
+
+        After most fits there is no stream: of those only delicate ones of few rows have
+        the time.
+        """
         data, d = self.data, self.data.d
         begun = before.weight > 0.0
         if begun and before.sums is None:
             return None
         seen = before.sums.rows if begun else 0
         rows = seen + data.n
-        is_safe = is_good and rows >= max(MANY, MANY_A_COLUMN * d)
-        if is_safe or d * max(d, rows) > DELICATE:
+        many = max(MANY, MANY_A_COLUMN * d) if in_stream else 0
+        most = DELICATE if in_stream else DELICATE / 16
+        if (is_good and rows >= many) or d * max(d, rows) > most:
             return None
         sums = before.sums
         if not begun:

@@ -487,7 +487,7 @@ class GDRegressor(
         results = minimize(states, watcher=watcher if watcher.is_needed else None)
         factors = [None] * targets
         if self._is_exact_in_streams and found[0].geometry.few_columns:
-            factors = [objective.factor() for objective in found]
+            factors = [objective.factor(in_stream=False) for objective in found]
         self._publish(states, results)
         self._remember(states, results, [1.0] * targets, factors)
 
@@ -971,6 +971,9 @@ class GDRegressor(
         if self.fit_intercept:
             offsets = np.array([state.objective.offset for state in states])
             intercept = paths[:, :, d].T + offsets
+            for t, state in enumerate(states):
+                if state.objective.intercept_left is not None:
+                    intercept[-1, t] = state.objective.intercept(paths[t, -1])
         if self._is_vector:
             return coef[:, 0], intercept[:, 0]
         return coef, intercept

@@ -290,8 +290,9 @@ def test_a_stream_that_grows_a_thousandfold(solver, fit_intercept):
         y = X @ w + 0.1 * scale * rng.normal(size=50)
         model.partial_fit(X, y)
         assert np.isfinite(model.coef_).all()
-        scores.append(model.score(X, y))
-    assert np.mean(scores[-10:]) > 0.9
+        if k >= 190:
+            scores.append(model.score(X, y))
+    assert np.mean(scores) > 0.9
     assert_allclose(model.coef_, w, atol=0.5)
 
 
@@ -301,7 +302,7 @@ def test_a_stream_of_one_distribution_is_learned(solver, chunk):
     rng = np.random.default_rng(0)
     w = np.array([1.0, -2.0, 0.5])
     model = GDRegressor(solver, random_state=0)
-    n = 100 * chunk if chunk == 50 else 600 * chunk
+    n = {1: 600, 2: 400, 5: 300, 50: 100}[chunk] * chunk
     X = rng.normal(size=(n, 3))
     y = X @ w + 0.1 * rng.normal(size=n) + 7.0
     for first in range(0, n, chunk):
