@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -219,6 +220,25 @@ def test_newton_streams_in_the_memory_of_a_few_gram_matrices(chunk, collinear):
         stream.partial_fit(X, rng.normal(size=chunk))
         assert _values(stream._stream) <= most
         assert len(pickle.dumps(stream)) <= 8 * most + 10_000
+
+
+@pytest.mark.parametrize("chunk", [1, 100])
+def test_the_peak_of_a_long_newton_stream_does_not_grow(chunk):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(chunk, 10)), rng.normal(size=chunk)
+    X[:, 0] = X[:, 1] + 1e-4 * X[:, 0]
+    stream = GDRegressor("newton")
+
+    def peak(calls):
+        tracemalloc.start()
+        for _ in range(calls):
+            stream.partial_fit(X, y)
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    peak(5)
+    assert peak(100) < 1.2 * peak(20) + 20_000
 
 
 @pytest.mark.parametrize("noise", [0.0, 1e-6, 1.0])
