@@ -585,8 +585,7 @@ class GDRegressor(
         if begun:
             offsets = [memory["offset"] for memory in memories]
         found = objectives(data, losses, self._penalty(), self.fit_intercept, offsets)
-        rng = check_random_state(self.random_state)
-        walk = self._walk(data, stream, rng, in_stream=True)
+        walk = self._walk(data, stream, self.random_state, in_stream=True)
         same_solver = begun and stream["solver"] == self.solver
         states, sizes, shares = [], [], []
         for objective, memory in zip(found, memories, strict=True):
@@ -851,6 +850,8 @@ class GDRegressor(
         if batch is None or batch >= data.n:
             return AllRows(seed, solver.second_order, epoch)
         if seed is None and self.shuffle:
+            # A generator takes as long to make as a small chunk's epoch.
+            rng = check_random_state(rng)
             seed = int(rng.randint(np.iinfo(np.int32).max))
         average = self.average
         if average == "auto":
