@@ -32,7 +32,7 @@ PENALTIES = [
 
 
 # Most checks are of what goes in and comes out, which some steps show as well.
-FEW_STEPS = 40
+FEW_STEPS = 100
 
 
 def matrix():
