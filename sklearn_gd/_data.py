@@ -393,8 +393,10 @@ class Data:
         total = 0.0
         for where in self._selections(BLOCK):
             terms = function(values[where])
+            if weights is not None and self.s is not None:
+                terms = weights(where) * terms
             # Not a product of BLAS, whose last bits depend on its threads.
-            total += (terms if weights is None else weights(where) * terms).sum()
+            total += terms.sum()
         return total
 
     def _selections(self, rows_in_block):

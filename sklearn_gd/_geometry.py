@@ -6,7 +6,6 @@ without ridge, is the Hessian of the squared error with an l2 penalty; of a loss
 """
 
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 from scipy import linalg
@@ -14,10 +13,8 @@ from scipy import linalg
 from sklearn_gd._core.losses import SquaredError
 from sklearn_gd._core.penalties import Penalty
 from sklearn_gd._data import Terms
-from sklearn_gd._factor import EPS, finite
+from sklearn_gd._factor import EPS, TINY, finite, inverse, triangle_of
 
-# Squares below this have lost digits, or all of them.
-TINY = np.finfo(np.float64).tiny
 # More columns than this have no Gram matrix here: it would cost more than it saves.
 GRAM_COLUMNS = 2000
 # What the Gram matrix and one copy may take for a solver that can do without: 16 MB and
@@ -37,8 +34,6 @@ MANY_ROWS, SAMPLE = 10_000, 20
 # Below this reciprocal condition number a Cholesky factor of the Gram matrix is left
 # for a triangular factor of the rows, which loses half as many digits.
 POOR = 1e-8
-# The same for a factor that no refinement follows.
-GOOD = 1e-3
 
 
 class Geometry:
@@ -373,65 +368,6 @@ class Geometry:
             return scale, linalg.cholesky(M, lower=True, check_finite=False)
         except linalg.LinAlgError:
             return None
-
-
-class Triangle(NamedTuple):
-    """A Cholesky factor of a matrix scaled to a diagonal of 1.
-
-    Attributes
-    ----------
-    scale : ndarray of shape (d,)
-    lower : ndarray of shape (d, d)
-        L, LLᵀ the scaled matrix.
-    quality : float
-        Its reciprocal condition number, or the share of digits that the deviations have
-        not lost to the means if that is smaller.
-    """
-
-    scale: np.ndarray
-    lower: np.ndarray
-    quality: float
-
-    def solve(self, g, mean, weight=1.0):
-        """Return M⁻¹g, M having this triangle in columns centred at their means.
-
-        ``weight`` is the intercept's own element of M, if g has one more coordinate.
-        """
-        d = len(mean)
-        intercept = g[d] if len(g) > d else 0.0
-        rhs = self.scale * (g[:d] - mean * intercept)
-        p = self.scale * linalg.cho_solve((self.lower, True), rhs, check_finite=False)
-        if len(g) == d:
-            return p
-        return np.append(p, intercept / weight - mean @ p)
-
-
-def triangle_of(gram, ridge, mean, lost_to_means):
-    """Return the Triangle of gram + ridge I, None if it has none."""
-    scaled = gram.copy(order="F")
-    diagonal = np.diag(gram) + ridge
-    np.fill_diagonal(scaled, diagonal)
-    scale = np.sqrt(inverse(diagonal))
-    if not scale.all():
-        return None
-    scaled *= scale
-    scaled *= scale[:, None]
-    norm = linalg.lapack.dlange("1", scaled)
-    try:
-        lower = linalg.cholesky(
-            scaled, lower=True, overwrite_a=True, check_finite=False
-        )
-    except linalg.LinAlgError:
-        return None
-    quality = linalg.lapack.dpocon(lower, norm, uplo="L")[0]
-    kept = 1.0 / max(1.0, np.max(np.abs(mean) * scale) ** lost_to_means)
-    return Triangle(scale, lower, min(quality, kept))
-
-
-def inverse(values):
-    """Return 1/values, and 0 for 0: a column of zeros needs no step."""
-    with np.errstate(divide="ignore"):
-        return np.where(values >= TINY, 1.0 / values, 0.0)
 
 
 def round_up(value, bits=20):

@@ -14,15 +14,29 @@ from scipy.sparse.linalg import LinearOperator, cg
 
 from sklearn_gd._core.quadratic import Quadratic
 from sklearn_gd._data import FEW_VALUES, Terms, as_data, square_about
-from sklearn_gd._double import residuals, transposed_product
-from sklearn_gd._factor import EPS, Factor, finite
-from sklearn_gd._geometry import GOOD, TINY, Geometry, inverse, triangle_of
+from sklearn_gd._double import residuals, transposed_product, two_sum
+from sklearn_gd._factor import (
+    EPS,
+    GOOD,
+    TINY,
+    Factor,
+    Sums,
+    finite,
+    inverse,
+    triangle_of,
+)
+from sklearn_gd._geometry import Geometry
 
 # The largest relative loss of digits to the columns' means with which steps may know
 # the rows by their Gram matrix alone.
 SMALL_LOSS = 1e-6
+# A stream of so many rows, and so many a column, that is well conditioned so far is
+# taken to stay so.
+MANY, MANY_A_COLUMN = 100, 4
 # An intercept that is less than this part of the offset has lost digits to it.
 CANCELLED = 1 / 64
+# An F that is a smaller part of the squares it is made of is summed over the rows.
+CANCELLED_F = 1e-5
 # A Newton direction that can't be used is damped by this much more, of the curvature.
 DAMPING = 1e-8
 
@@ -58,9 +72,12 @@ class Objective:
     condition : float
         The condition number of the columns, each in its own unit, where newton had to
         factor the rows.
+    intercept_left : float or None
+        What rounding left of the intercept relative to the offset, where it is known.
     """
 
     condition = 1.0
+    intercept_left = None
 
     def __init__(
         self,
@@ -80,13 +97,15 @@ class Objective:
         self.size = data.d + fit_intercept
         constant = best_constant(data, loss, self.y) if fit_intercept else 0.0
         self.offset = constant if offset is None else offset
-        square = finite(data.mean(np.square, self.y))
+        if loss.is_quadratic:
+            variance = finite(data.mean(partial(square_about, constant), self.y))
+            square = finite(variance + constant**2)
+        else:
+            square = finite(data.mean(np.square, self.y))
         size = np.sqrt(square) if square >= TINY else max(map(abs, data.range(self.y)))
         self.noise = 4 * EPS * size
         if loss.is_quadratic:
-            mean_square = data.mean(partial(square_about, constant), self.y)
-            deviation = np.sqrt(finite(mean_square))
-            self.deviation = max(deviation, self.noise, TINY)
+            self.deviation = max(np.sqrt(variance), self.noise, TINY)
             self.slope, self.constant_F = self.deviation, 0.5 * self.deviation**2
         else:
             F, _, square = finite(data.loss_means(loss, self.y, constant))
@@ -123,9 +142,27 @@ class Objective:
         """Return F(w)."""
         return self.problem.value(w)
 
+    def value_from_moments(self, w):
+        """Return F(w), without a pass over X where the moments keep its digits."""
+        if not (self.loss.is_quadratic and self.geometry.has_moments):
+            return self.value(w)
+        t, d = self.target, self.data.d
+        mean, gram, product, y_mean, y_square = self.geometry.moments
+        u, b, middle, spread = w[:d], 0.0, 0.0, y_square[t]
+        if self.fit_intercept:
+            b, spread = w[d], self.deviation**2
+            middle = y_mean[t] - mean @ u - b
+        square = spread - 2.0 * (product[t] @ u) + u @ gram @ u + middle**2
+        sizes = np.sqrt(np.diag(gram)) + np.abs(mean)
+        size = np.abs(u) @ sizes + abs(b) + np.sqrt(y_square[t])
+        if not square >= CANCELLED_F * size**2:
+            return self.value(w)
+        return 0.5 * float(square) + self.penalty_value(w)
+
     def penalty_value(self, w):
         """Return the penalty's part of F(w)."""
-        return self.penalty.at(w[: self.data.d], np.zeros(self.data.d))
+        d = self.data.d
+        return self.penalty.at(w[:d], np.zeros(d))
 
     def over_plane(self, coefficients, pair, first, second):
         """Return F over two coefficients, the intercept at its optimum at each point.
@@ -206,6 +243,9 @@ class Objective:
         Where b cancels the offset, b has the rounding of a large number. A Newton step
         at the optimum tells how much that is.
         """
+        if self.intercept_left is not None:
+            b, left = two_sum(self.offset, w[self.data.d])
+            return float(b + (left + self.intercept_left))
         b = self.offset + w[self.data.d]
         # A triangle may take long and much memory: it is asked for last.
         delicate = self.loss.is_quadratic and self._cancels(w) and self.is_delicate(w)
@@ -419,34 +459,71 @@ class Objective:
         p, _ = cg(centred, g[:d] - mean * slope, rtol=1e-10, maxiter=1000)
         return self.joined(p, slope - mean @ p)
 
-    def factor(self):
-        """Return the Factor of (X, y), its weight in the user's units.
+    def factor(self, before=None, in_stream=True):
+        """Return the Factor of (X, y) and of the rows before, in the user's weights.
 
-        Where the Gram matrix is very well conditioned its Cholesky factor is the
-        triangle: nothing refines it later.
+        Where the Gram matrix of all is very well conditioned it is the factor: nothing
+        refines it later.
+        """
+        data = self.data
+        if before is None:
+            before = Factor.empty(data.d + 1)
+        total = None
+        if self.geometry.few_columns and before.rank + data.n > data.d:
+            total = before.plus(self._gram_factor())
+            if not total.is_good:
+                total = None
+        sums = self._sums(before, total is not None, in_stream)
+        if total is None:
+            y = partial(_relative, self.target, self.offset)
+            rows = data.factor(y, center=self.fit_intercept)
+            finite(np.linalg.norm(rows.R, axis=0))
+            unit = data.unit
+            rows = Factor(rows.weight * unit, rows.mean, np.sqrt(unit) * rows.R)
+            total = before.merge(rows)
+        return total.with_sums(sums)
+
+    def _gram_factor(self):
+        data, d, t = self.data, self.data.d, self.target
+        mean, gram, product, y_mean, _ = self.geometry.moments
+        mean = np.append(mean, y_mean[t] if self.fit_intercept else 0.0)
+        joined = np.empty((d + 1, d + 1))
+        joined[:d, :d] = gram
+        joined[d, :d] = joined[:d, d] = product[t]
+        joined[d, d] = self.deviation**2
+        weight, lost = data.n * data.unit, data.lost_to_means
+        return Factor(weight, mean, gram=joined, lost_to_means=lost)
+
+    def _sums(self, before, is_good, in_stream):
+        """Return the Sums with these rows, None where nothing will be refined.
+
+        After most fits there is no stream: of those only delicate ones of few rows have
+        the time.
         """
         data, d = self.data, self.data.d
-        triangle = self.geometry.triangle(self.ridge)
-        if self.penalty.l2 > 0.0 or (triangle and triangle.quality < GOOD):
-            triangle = self.geometry.triangle(0.0, GOOD)
-        if triangle is None:
-            y = partial(_relative, self.target, self.offset)
-            factor = data.factor(y, center=self.fit_intercept)
-            finite(np.linalg.norm(factor.R, axis=0))
-        else:
-            scale, lower, _ = triangle
-            t = self.target
-            mean, _, product, y_mean, _ = self.geometry.moments
-            product, y_mean = product[t], y_mean[t] if self.fit_intercept else 0.0
-            R = np.zeros((d + 1, d + 1))
-            R[:d, :d] = lower.T / scale
-            R[:d, d] = linalg.solve_triangular(lower, scale * product, lower=True)
-            left = self.deviation**2 - R[:d, d] @ R[:d, d]
-            R[d, d] = np.sqrt(max(0.0, left))
-            factor = Factor(data.n, np.append(mean, y_mean), np.sqrt(data.n) * R)
-        return Factor(
-            factor.weight * data.unit, factor.mean, np.sqrt(data.unit) * factor.R
-        )
+        begun = before.weight > 0.0
+        if begun and before.sums is None:
+            return None
+        seen = before.sums.rows if begun else 0
+        rows = seen + data.n
+        many = max(MANY, MANY_A_COLUMN * d) if in_stream else 0
+        most = FEW_VALUES if in_stream else FEW_VALUES / 16
+        if (is_good and rows >= many) or d * max(d, rows) > most:
+            return None
+        sums = before.sums
+        if not begun:
+            block, where = next(data.blocks())
+            size = np.append(np.abs(block).max(axis=0), np.abs(self.y[where]).max())
+            point = np.zeros(d + 1)
+            if self.fit_intercept:
+                point = np.append(block.mean(axis=0), self.offset)
+                size = np.maximum(np.abs(size - point), size / 2)
+            sums = Sums.empty(size, point, data.unit, self.fit_intercept)
+        for block, where in data.blocks():
+            Z = np.column_stack([block, self.y[where]])
+            s = np.ones(len(Z)) if data.s is None else data.s[where]
+            sums = sums.add(Z, s)
+        return sums if np.isfinite(sums.low).all() else None
 
     def prediction_size(self, F):
         """Return about how far predictions are from y where F is this large."""

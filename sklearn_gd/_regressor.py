@@ -487,7 +487,7 @@ class GDRegressor(
         results = minimize(states, watcher=watcher if watcher.is_needed else None)
         factors = [None] * targets
         if self._is_exact_in_streams and found[0].geometry.few_columns:
-            factors = [objective.factor() for objective in found]
+            factors = [objective.factor(in_stream=False) for objective in found]
         self._publish(states, results)
         self._remember(states, results, [1.0] * targets, factors)
 
@@ -501,7 +501,9 @@ class GDRegressor(
         automatic step is bounded by the steepest rows seen so far, and a call after
         which F on its rows is higher is repeated with half the step. ``newton`` with
         automatic steps is exact: after any calls, the coefficients are those of one
-        ``fit`` on all rows seen, weighted as they were.
+        ``fit`` on all rows seen, weighted as they were, also on ill-conditioned columns
+        and, of minimum norm, on few rows; it keeps O(d²) numbers, and a new ``alpha``
+        takes effect at the next call, over all rows seen.
 
         For losses with a kink and small chunks that rule is biased, since each chunk
         has an optimum of its own (the 0.9 quantile, chunks of 50 rows: 12 to 28% of
@@ -545,9 +547,16 @@ class GDRegressor(
             )
         stream = getattr(self, "_stream", None)
         with self._all_or_nothing(), np.errstate(all="ignore"):
-            data = self._validated(X, y, sample_weight, reset=stream is None)
+            # Newton's statistics see each value: a pass to look for NaN can wait.
+            trusted = self._is_exact_in_streams and sample_weight is None
+            data = self._validated(X, y, sample_weight, stream is None, trusted)
             self._forget()
-            self._partial_fit(data, stream)
+            try:
+                self._partial_fit(data, stream)
+            except ValueError:
+                if trusted:
+                    self._validated(X, y, sample_weight, reset=False)
+                raise
         return self
 
     @contextmanager
@@ -576,8 +585,7 @@ class GDRegressor(
         if begun:
             offsets = [memory["offset"] for memory in memories]
         found = objectives(data, losses, self._penalty(), self.fit_intercept, offsets)
-        rng = check_random_state(self.random_state)
-        walk = self._walk(data, stream, rng, in_stream=True)
+        walk = self._walk(data, stream, self.random_state, in_stream=True)
         same_solver = begun and stream["solver"] == self.solver
         states, sizes, shares = [], [], []
         for objective, memory in zip(found, memories, strict=True):
@@ -640,16 +648,17 @@ class GDRegressor(
 
     def _add_rows(self, begun, memory, objective):
         """Return newton's sufficient statistics with these rows added."""
-        factor = objective.factor()
-        if begun and memory["factor"] is not None:
-            factor = Factor(**memory["factor"]).merge(factor)
-        elif begun:
-            raise ValueError(
-                "newton's partial_fit with learning_rate='auto' needs the statistics "
-                "of all rows seen, and an earlier call did not keep them (it had "
-                "another solver, a float learning_rate, or too many columns). Call "
-                "partial_fit on a new estimator."
-            )
+        before = None
+        if begun:
+            if memory["factor"] is None:
+                raise ValueError(
+                    "newton's partial_fit with learning_rate='auto' needs the "
+                    "statistics of all rows seen, and an earlier call did not keep "
+                    "them (it had another solver, a float learning_rate, or too many "
+                    "columns). Call partial_fit on a new estimator."
+                )
+            before = Factor.known(memory["factor"])
+        factor = objective.factor(before)
         if not np.isfinite(factor.weight):
             raise ValueError(
                 "The sum of all sample weights seen is too large. Divide them by a "
@@ -788,7 +797,7 @@ class GDRegressor(
             )
         super()._validate_params()
 
-    def _validated(self, X, y, sample_weight, reset):
+    def _validated(self, X, y, sample_weight, reset, trusted=False):
         if _chunks.is_chunked(X):
             self._validate_columns(X, reset)
             if y is None:
@@ -813,6 +822,7 @@ class GDRegressor(
                 multi_output=True,
                 y_numeric=True,
                 reset=reset,
+                ensure_all_finite=not trusted,
             )
         except OverflowError as error:  # Python's integers have no end
             raise ValueError(f"X or y is too large for float64: {error}") from error
@@ -891,6 +901,8 @@ class GDRegressor(
         if batch is None or batch >= data.n:
             return AllRows(seed, solver.second_order, epoch)
         if seed is None and self.shuffle:
+            # A generator takes as long to make as a small chunk's epoch.
+            rng = check_random_state(rng)
             seed = int(rng.randint(np.iinfo(np.int32).max))
         average = self.average
         if average == "auto":
@@ -1011,6 +1023,9 @@ class GDRegressor(
         if self.fit_intercept:
             offsets = np.array([state.objective.offset for state in states])
             intercept = paths[:, :, d].T + offsets
+            for t, state in enumerate(states):
+                if state.objective.intercept_left is not None:
+                    intercept[-1, t] = state.objective.intercept(paths[t, -1])
         if self._is_vector:
             return coef[:, 0], intercept[:, 0]
         return coef, intercept
@@ -1037,7 +1052,7 @@ class GDRegressor(
                     else None,
                     "size": size.memory if size is not None else {},
                     "share": shares[t],
-                    "factor": None if factor is None else vars(factor).copy(),
+                    "factor": None if factor is None else factor.state,
                 }
             )
         self._stream = {

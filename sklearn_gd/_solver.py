@@ -298,9 +298,12 @@ def solve_exactly(state, factor):
     F is that of the objective's own rows, before at the state and after.
     """
     objective = state.objective
-    coefficients, intercept, objective.condition = factor.solve(objective.penalty.l2)
+    coefficients, (intercept, left), objective.condition = factor.solve_in_pairs(
+        objective.penalty.l2
+    )
+    objective.intercept_left = left
     w = objective.joined(coefficients, intercept)
-    state.curve = array("d", [objective.value(state.w), objective.value(w)])
+    state.curve = array("d", map(objective.value_from_moments, (state.w, w)))
     state.path = [state.w, w] if state.keeps_path else []
     state.set_step(1.0)
     state.rates = array("d", [state.steps.advance()])

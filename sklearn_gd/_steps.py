@@ -8,7 +8,8 @@ iterate, or return in words why the fit should stop.
 
 import numpy as np
 
-from sklearn_gd._geometry import MANY_ROWS, TINY, inverse, round_up
+from sklearn_gd._factor import TINY, inverse
+from sklearn_gd._geometry import MANY_ROWS, round_up
 
 # λ where nothing is known of the curvature: float steps and batches.
 MOMENTUM = 0.9

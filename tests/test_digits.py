@@ -14,7 +14,7 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression, Ridge
 
-from sklearn_gd import GDRegressor
+from sklearn_gd import GDRegressor, _objective
 from sklearn_gd._double import residuals, transposed_product, two_product, two_sum
 
 NAMES = list(strd.datasets())
@@ -88,18 +88,74 @@ def test_the_table_of_the_docs(capsys):
     assert all(found[name] >= shown[name] - 0.5 for name in NAMES)
 
 
+def stream(chunks, X, y, s=None, **parameters):
+    """Return newton's model after these chunks of rows."""
+    model = GDRegressor("newton", **parameters)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # too few rows on the way
+        for rows in chunks:
+            model.partial_fit(X[rows], y[rows], None if s is None else s[rows])
+    return model
+
+
+def cuts(n, seed):
+    """Return chunks of 1, 2, 3, 5, 7 and all rows, and two of rows in random order."""
+    rng = np.random.default_rng(seed)
+    rows = np.arange(n)
+    for size in (1, 2, 3, 5, 7, n):
+        yield [rows[first : first + size] for first in range(0, n, size)]
+    for _ in range(2):
+        yield np.split(rng.permutation(n), np.sort(rng.integers(0, n, size=n // 3)))
+
+
+def nonempty(chunks):
+    return [rows for rows in chunks if len(rows)]
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_chunks_get_most_digits(name):
-    """A stream can't be refined, but half of what κ takes comes back by the factor."""
+@pytest.mark.parametrize("container", [np.array, sparse.csr_array])
+def test_streams_keep_the_digits_of_fit(name, container):
     known = strd.datasets()[name]
     X, y = known.arrays()
-    model = GDRegressor("newton", fit_intercept=known.fit_intercept)
-    for rows in np.array_split(np.arange(len(y)), 3):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # chunks of too few rows on the way
-            model.partial_fit(X[rows], y[rows])
-    ours = strd.digits(coefficients(model), known.certified)
-    assert ours > {"Filip": 5, "Wampler5": 5, "Wampler4": 7}.get(name, 9)
+    X = container(X)
+    whole, _ = fit(X, y, fit_intercept=known.fit_intercept)
+    least = strd.digits(coefficients(whole), known.certified) - 0.5
+    for chunks in map(nonempty, cuts(len(y), seed=0)):
+        model = stream(chunks, X, y, fit_intercept=known.fit_intercept)
+        assert strd.digits(coefficients(model), known.certified) >= least
+
+
+@pytest.mark.parametrize("name", ["Longley", "Wampler1", "Wampler4", "Wampler5"])
+def test_streams_of_weighted_targets_keep_them_too(name):
+    """Integer weights are repeats; some rows have weight 0, most of one chunk."""
+    known = strd.datasets()[name]
+    X, y = known.arrays()
+    n = len(y)
+    s = np.random.default_rng(1).integers(0, 4, size=n)
+    s[:4] = 0, 0, 0, 2
+    Y = np.c_[y, X[:, 0] - 3.0 * y]
+    repeated = np.repeat(np.arange(n), s)
+    exact = [
+        strd.normal_equations(X[repeated].T.tolist(), t[repeated].tolist(), True)
+        for t in Y.T
+    ]
+    for chunks in map(nonempty, cuts(n, seed=2)):
+        chunks = [rows for rows in chunks if s[rows].any()]
+        model = stream(chunks, X, Y, 0.3 * s)
+        for t in range(2):
+            found = np.append(model.coef_[t], model.intercept_[t])
+            assert strd.digits(found, exact[t]) > 12
+
+
+def test_a_long_stream_keeps_what_a_triangle_knows(monkeypatch):
+    """Where the sums of twice the digits end, half of what κ takes comes back."""
+    monkeypatch.setattr(_objective, "DELICATE", 60)
+    known = strd.datasets()["Wampler5"]
+    X, y = known.arrays()
+    for chunks in map(nonempty, cuts(len(y), seed=0)):
+        model = stream(chunks, X, y)
+        assert model._stream["targets"][0]["factor"]["sums"] is None
+        assert strd.digits(coefficients(model), known.certified) > 4.5
 
 
 # --- digits that can be trusted -------------------------------------------------------

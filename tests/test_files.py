@@ -168,14 +168,14 @@ def test_what_the_system_is_told_ends_with_the_epoch(container, tmp_path):
         return [" rr" in parts[i].splitlines()[0] for i in after]
 
     def interrupted():
-        with data.visited_in(in_blocks(3000, D)):
+        with data._in(in_blocks(3000, D)):
             assert at_random() == [True]
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert at_random() == [False]
-    with data.visited_in(Order(3000, 12)):
+    with data._in(Order(3000, 12)):
         assert at_random() == [False]
 
 

@@ -109,8 +109,11 @@ def test_products_that_overflow_in_lanczos(solver, loss):
 def test_a_stream_whose_squares_overflow_is_refused():
     model = GDRegressor("newton", fit_intercept=False)
     with pytest.raises(ValueError, match="squares overflow"):
-        model.partial_fit([[1e30], [2e30]], [0.0, 0.0], [1e290, 1e290])
+        model.partial_fit([[1e160], [2e160]], [0.0, 0.0], [1e290, 1e290])
     assert not hasattr(model, "coef_")
+    # Their products with the weights may.
+    model.partial_fit([[1e30], [2e30]], [1e30, 2e30], [1e290, 1e290])
+    assert_allclose(model.coef_, 1.0)
 
 
 def test_integers_without_end():

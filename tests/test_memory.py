@@ -81,9 +81,9 @@ for rows in np.array_split(X, 100):
 y = X[:, 0] + rng.standard_normal(n)
 warnings.simplefilter("ignore")
 models = [
-    GDRegressor(solver, max_iter=20, learning_rate=step, tol=tol)
+    GDRegressor(solver, max_iter=max_iter, learning_rate=step, tol=tol)
     for solver in ("gd", "momentum", "adagrad", "rmsprop")
-    for step, tol in (("auto", 1e-4), (1e-3, None))
+    for step, tol, max_iter in (("auto", 1e-4, 20), (1e-3, None, 3))
 ]
 for model in models:
     model.fit(np.ascontiguousarray(X[:2000, :30]), y[:2000])

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -131,6 +132,151 @@ def test_newton_streams_lose_no_digits(container, offset, apart):
     assert_allclose(whole.coef_, exact, rtol=10 * digits)
 
 
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+def test_newton_streams_are_shortest_after_each_call(fit_intercept, container):
+    """Before n ≥ d too, with columns that depend on others, and rows without weight."""
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        X = rng.normal(size=(30, 8))
+        X[:, 5] = X[:, 1]
+        X[:, 6] = 3.7
+        X[:, 7] = X[:, 0] - X[:, 2]
+        y = rng.normal(size=30) + 5.0
+        s = rng.integers(0, 3, size=30) + 0.0
+        stream = GDRegressor("newton", fit_intercept=fit_intercept)
+        first = 0
+        while first < 30:
+            last = min(30, first + rng.integers(1, 5))
+            rows = slice(first, last)
+            if s[rows].any():
+                stream.partial_fit(container(X[rows]), y[rows], s[rows])
+                root = np.sqrt(s[:last])
+                A, t = X[:last], y[:last]
+                if fit_intercept:
+                    A = A - np.average(A, axis=0, weights=s[:last])
+                    A[:, 6] = 0.0
+                    t = t - np.average(t, weights=s[:last])
+                shortest = np.linalg.pinv(root[:, None] * A, rcond=1e-12) @ (root * t)
+                assert_allclose(stream.coef_, shortest, rtol=1e-9, atol=1e-11)
+            else:
+                s[rows] = 0.0
+            first = last
+
+
+@pytest.mark.parametrize("drift", [0.0, 1e3])
+def test_newton_adds_single_rows_to_very_many(drift):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300_020, 3))
+    X[300_000:] += drift
+    y = X @ [1.0, -2.0, 0.5] + rng.normal(size=300_020)
+    stream = GDRegressor("newton").partial_fit(X[:300_000], y[:300_000])
+    for i in range(300_000, 300_020):
+        stream.partial_fit(X[i : i + 1], y[i : i + 1])
+    whole = GDRegressor("newton").fit(X, y)
+    assert_allclose(stream.coef_, whole.coef_, rtol=1e-10)
+    assert_allclose(stream.intercept_, whole.intercept_, rtol=1e-10, atol=1e-12)
+
+
+def test_the_order_of_chunks_does_not_matter_to_newton():
+    """Some chunks are well conditioned, others not, and so is what they add up to."""
+    rng = np.random.default_rng(0)
+    good = rng.normal(size=(60, 3))
+    good[:, 0] += 5.0
+    poor = 1e4 * rng.normal(size=(60, 1)) + rng.normal(size=(60, 3))
+    X = np.vstack([good, poor, 1e4 * rng.normal(size=(60, 3)), good[:2]])
+    y = X @ [1.0, 2.0, -1.0] + rng.normal(size=len(X))
+    chunks = [slice(0, 60), slice(60, 120), slice(120, 180), slice(180, 182)]
+    whole = GDRegressor("newton").fit(X, y)
+    forms = set()
+    for order in ([0, 1, 2, 3], [1, 3, 0, 2], [2, 1, 0, 3], [3, 2, 0, 1]):
+        stream = GDRegressor("newton")
+        for chunk in order:
+            stream.partial_fit(X[chunks[chunk]], y[chunks[chunk]])
+            forms.add(stream._stream["targets"][0]["factor"]["R"] is None)
+        assert_allclose(stream.coef_, whole.coef_, rtol=1e-10)
+    assert forms == {True, False}
+
+
+def _values(kept):
+    """Return how many numbers are kept in arrays, however they are nested."""
+    if isinstance(kept, dict):
+        return sum(map(_values, kept.values()))
+    if isinstance(kept, list):
+        return sum(map(_values, kept))
+    return np.size(kept)
+
+
+@pytest.mark.parametrize("collinear", [True, False])
+@pytest.mark.parametrize("chunk", [1, 30, 2000])
+def test_newton_streams_in_the_memory_of_a_few_gram_matrices(chunk, collinear):
+    rng = np.random.default_rng(0)
+    d = 20
+    stream, most = GDRegressor("newton"), 4 * (d + 2) ** 2
+    for _ in range(40):
+        X = rng.normal(size=(chunk, d))
+        if collinear:
+            X[:, 0] = X[:, 1] + 1e-4 * X[:, 0]
+        stream.partial_fit(X, rng.normal(size=chunk))
+        assert _values(stream._stream) <= most
+        assert len(pickle.dumps(stream)) <= 8 * most + 10_000
+
+
+@pytest.mark.parametrize("chunk", [1, 100])
+def test_the_peak_of_a_long_newton_stream_does_not_grow(chunk):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(chunk, 10)), rng.normal(size=chunk)
+    X[:, 0] = X[:, 1] + 1e-4 * X[:, 0]
+    stream = GDRegressor("newton")
+
+    def peak(calls):
+        tracemalloc.start()
+        for _ in range(calls):
+            stream.partial_fit(X, y)
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    peak(5)
+    assert peak(100) < 1.2 * peak(20) + 20_000
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-6, 1.0])
+@pytest.mark.parametrize("alpha", [0.0, 0.3])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_newton_tells_f_on_its_rows_before_and_after(noise, alpha, fit_intercept):
+    X, y = noisy()
+    y = X @ np.arange(5.0) + noise * y + 100.0
+    model = GDRegressor("newton", alpha=alpha, fit_intercept=fit_intercept)
+    model.partial_fit(X[:100], y[:100])
+
+    def F(rows):
+        squares = (y[rows] - X[rows] @ model.coef_ - model.intercept_) ** 2
+        return 0.5 * squares.mean() + 0.5 * alpha * model.coef_ @ model.coef_
+
+    rows = slice(100, 200)
+    before = F(rows)
+    model.partial_fit(X[rows], y[rows])
+    assert_allclose(model.loss_curve_, [before, F(rows)], rtol=1e-9, atol=1e-20)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("n", [1, 3, 50])
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+def test_newton_refuses_what_is_no_number(bad, n, container):
+    X, y = noisy(60)
+    for begun in (False, True):
+        model = GDRegressor("newton")
+        if begun:
+            model.partial_fit(X, y)
+        before = pickle.dumps(model)
+        worse = X[:n].copy()
+        worse[n // 2, 1] = bad
+        with pytest.raises(ValueError, match="Input X contains"):
+            model.partial_fit(container(worse), y[:n])
+        assert pickle.dumps(model) == before
+
+
 def test_newton_streams_on_from_fit():
     X, y = noisy()
     s = np.random.default_rng(0).uniform(0.5, 5, size=200)
@@ -164,8 +310,9 @@ def test_a_stream_that_grows_a_thousandfold(solver, fit_intercept):
         y = X @ w + 0.1 * scale * rng.normal(size=50)
         model.partial_fit(X, y)
         assert np.isfinite(model.coef_).all()
-        scores.append(model.score(X, y))
-    assert np.mean(scores[-10:]) > 0.9
+        if k >= 190:
+            scores.append(model.score(X, y))
+    assert np.mean(scores) > 0.9
     assert_allclose(model.coef_, w, atol=0.5)
 
 
@@ -175,7 +322,7 @@ def test_a_stream_of_one_distribution_is_learned(solver, chunk):
     rng = np.random.default_rng(0)
     w = np.array([1.0, -2.0, 0.5])
     model = GDRegressor(solver, random_state=0)
-    n = 100 * chunk if chunk == 50 else 600 * chunk
+    n = {1: 600, 2: 400, 5: 300, 50: 100}[chunk] * chunk
     X = rng.normal(size=(n, 3))
     y = X @ w + 0.1 * rng.normal(size=n) + 7.0
     for first in range(0, n, chunk):

@@ -29,6 +29,7 @@ SCRIPTS = {
     "full_batch": "Full-batch solvers with their defaults",
     "one_pass": "One pass over X",
     "memory": "Memory",
+    "streams": "A row of a stream",
     "small": "Small fits and the import",
     "matrix": "Losses, penalties and targets",
 }
