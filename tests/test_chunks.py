@@ -530,7 +530,9 @@ def test_processes():
 
 @pytest.fixture(scope="module")
 def cluster():
+    # A worker that was killed would be asked for what it had for half a minute.
     with (
+        dask.config.set({"distributed.comm.timeouts.connect": "1s"}),
         LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as made,
         Client(made) as client,
         dask.config.set(scheduler=client),

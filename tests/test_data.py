@@ -58,7 +58,7 @@ def test_sums_over_rows(container, weighted, blocks):
         assert_allclose(product[0], (weights * (y - 0.7)) @ (X - mean), atol=1e-13)
         assert_allclose(y_mean[0], weights @ (y - 0.7))
         assert_allclose(y_square[0], weights @ (y - 0.7) ** 2)
-        R = data.factor(lambda block, where: y[where], center).R
+        R = data.factor(lambda _, block, where: y[where], center).R
         assert_allclose(R[:, :3].T @ R[:, :3], data.n * expected, atol=1e-11)
 
 
