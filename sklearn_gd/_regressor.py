@@ -37,6 +37,7 @@ from sklearn_gd._solver import (
     SOLVERS,
     advance,
     automatic_policy,
+    interrupted,
     minimize,
     so_far,
     solve_exactly,
@@ -433,7 +434,7 @@ class GDRegressor(
         if self.warm_start and hasattr(self, "coef_"):
             start = np.atleast_2d(self.coef_), np.atleast_1d(self.intercept_)
         watcher = Watcher(self, self._on_the_way)
-        with self._all_or_nothing(), np.errstate(all="ignore"):
+        with self._all_or_nothing() as left, np.errstate(all="ignore"):
             data = self._validated(X, y, sample_weight, reset=start is None)
             if start is not None and len(start[0]) != len(data.Y):
                 raise ValueError(
@@ -441,11 +442,11 @@ class GDRegressor(
                     f"fit of {len(start[0])}. Set warm_start=False."
                 )
             self._forget()
-            self._fit(data, start, watcher, X, y)
+            self._fit(data, start, watcher, left, X, y)
             watcher.end_fit()
         return self
 
-    def _fit(self, data, start, watcher, X, y):
+    def _fit(self, data, start, watcher, left, X, y):
         rng = check_random_state(self.random_state)
         held = None
         if self.early_stopping:
@@ -484,7 +485,12 @@ class GDRegressor(
                     keeps_path=self.store_path,
                 )
             )
-        results = minimize(states, watcher=watcher if watcher.is_needed else None)
+        try:
+            results = minimize(states, watcher=watcher if watcher.is_needed else None)
+        except KeyboardInterrupt:
+            if self.warm_start or self.store_path:
+                left |= self._left_by(states)
+            raise
         factors = [None] * targets
         if self._is_exact_in_streams and found[0].geometry.few_columns:
             factors = [objective.factor(in_stream=False) for objective in found]
@@ -561,13 +567,33 @@ class GDRegressor(
 
     @contextmanager
     def _all_or_nothing(self):
-        """Leave the estimator as it was if what follows fails or is interrupted."""
-        before = vars(self).copy()
+        """Leave the estimator as it was if what follows fails or is interrupted.
+
+        But for the attributes in the dict that is handed out.
+        """
+        before, left = vars(self).copy(), {}
         try:
-            yield
+            yield left
         except BaseException:
-            self.__dict__ = before
+            if left:
+                before = {k: v for k, v in before.items() if k not in SOMETIMES}
+            self.__dict__ = before | left
             raise
+
+    def _left_by(self, states):
+        """Return the attributes that an interrupted fit leaves, to be gone on from.
+
+        They are those of its last whole iterations, none if there is no such thing.
+        """
+        if not all(state.has_begun for state in states):
+            return {}
+        results = [interrupted(state) for state in states]
+        found = self._attributes(states, results)
+        self._remember(states, results, [1.0] * len(states), [None] * len(states))
+        for name in ("n_features_in_", "feature_names_in_", "_stream"):
+            if name in vars(self):
+                found[name] = vars(self)[name]
+        return found
 
     def _partial_fit(self, data, stream):
         k = len(data.Y)

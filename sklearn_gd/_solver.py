@@ -159,6 +159,18 @@ def so_far(state):
     return replace(result, reason=state.reason or GOING_ON)
 
 
+def interrupted(state):
+    """Return what a fit that is interrupted leaves: its last whole iteration, or best.
+
+    An iteration that was on its way may have moved w, and F may not be known there.
+    """
+    if state.policy.automatic:
+        w, F = state.best, state.best_F
+    else:
+        w, F = state.before, state.curve[-1]
+    return replace(_result(state, w, w, F, None), reason="interrupted")
+
+
 def _best(state):
     """Return the best iterate, as automatic steps do."""
     if state.validation is not None:

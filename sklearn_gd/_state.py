@@ -153,6 +153,7 @@ class State:
         self.single_steps = keeps_path or validation is not None
         self.damping, self.settled = 0.0, False
         self.may_judge = False
+        self.curve = array("d")
         self.scores = []
         self.reason = None
 
@@ -174,6 +175,11 @@ class State:
     def step(self):
         """How far the last iteration has gone."""
         return self.w - self.before
+
+    @property
+    def has_begun(self):
+        """Whether an iteration was made."""
+        return len(self.curve) > 1
 
     @property
     def n_iter(self):

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 import pandas as pd
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
@@ -17,7 +17,7 @@ from sklearn_gd._core.order import Order
 from test_matrix import EVERY_STEP, STOCHASTIC
 
 from sklearn_gd import GDRegressor, _regressor
-from sklearn_gd._walks import Batches
+from sklearn_gd._walks import AllRows, Batches
 
 
 def table(n=300, d=5, targets=1):
@@ -180,3 +180,53 @@ def test_control_c_where_a_step_visits_all_columns(solver, more):
     with control_c(after=0.3):
         model.set_params(tol=None).fit(X, np.ones(n))
     assert not hasattr(model, "coef_")
+
+
+@pytest.mark.parametrize(
+    ("solver", "more"),
+    [
+        ("sgd", {}),
+        ("sgd", {"learning_rate": 1e-3}),
+        ("minibatch", {"learning_rate": 1e-3, "average": True}),
+        ("momentum", {"loss": "huber", "epsilon": 1.0}),
+        ("rmsprop", {"loss": "absolute_error", "batch_size": 4}),
+        ("newton", {"loss": "huber", "epsilon": 1.0}),
+        ("gd", {"learning_rate": 1e-2}),
+    ],
+)
+@pytest.mark.parametrize("targets", [1, 3])
+def test_an_interrupted_fit_goes_on_from_its_last_epoch(
+    solver, more, targets, monkeypatch
+):
+    X, y = table(targets=targets)
+    model = GDRegressor(solver, max_iter=3, tol=None, random_state=0, **more)
+    three = clone(model).set_params(store_path=True).fit(X, y)
+    left = 3
+
+    def interrupted(iterate):
+        def once_more(walk, states):
+            nonlocal left
+            iterate(walk, states)
+            left -= 1
+            if left < 0:
+                raise KeyboardInterrupt
+
+        return once_more
+
+    kept = clone(model).set_params(max_iter=9, warm_start=True, store_path=True)
+    plain = clone(model).set_params(max_iter=9)
+    with monkeypatch.context() as patch:
+        for walk in (AllRows, Batches):
+            patch.setattr(walk, "iterate", interrupted(walk.iterate))
+        for estimator, left in ((kept, 3), (plain, 0)):
+            with pytest.raises(KeyboardInterrupt):
+                estimator.fit(X, y)
+    assert not hasattr(plain, "coef_")
+    assert kept.stop_reason_ == "interrupted"
+    assert kept.n_iter_ == 3
+    assert_allclose(kept.coef_path_, three.coef_path_, rtol=1e-12)
+    assert kept.loss_ <= kept.loss_curve_[0]
+    assert kept.predict(X).shape == y.shape
+    coef = kept.coef_
+    kept.set_params(max_iter=1).fit(X, y)
+    assert_array_equal(kept.coef_path_[0], coef)
