@@ -218,7 +218,8 @@ def test_an_interrupted_fit_goes_on_from_its_last_epoch(
     with monkeypatch.context() as patch:
         for walk in (AllRows, Batches):
             patch.setattr(walk, "iterate", interrupted(walk.iterate))
-        for estimator, left in ((kept, 3), (plain, 0)):
+        for estimator, enough in ((kept, 3), (plain, 0)):
+            left = enough
             with pytest.raises(KeyboardInterrupt):
                 estimator.fit(X, y)
     assert not hasattr(plain, "coef_")
