@@ -28,7 +28,6 @@ from sklearn_gd._data import (
     Traveller,
     as_data,
     check_indices,
-    square_about,
     with_rows,
 )
 
@@ -67,6 +66,15 @@ def _dask():
 # --- what tasks do, where the chunk lies ----------------------------------------------
 
 
+class Target(NamedTuple):
+    """What is known of the y of a chunk: its mean, its variance and its range."""
+
+    mean: float
+    variance: float
+    low: float
+    high: float
+
+
 class Facts(NamedTuple):
     """What is known of a chunk of rows.
 
@@ -80,6 +88,7 @@ class Facts(NamedTuple):
     stored : int
         Values of X that the chunk holds.
     sparse : bool
+    targets : list of Target
     """
 
     rows: int
@@ -89,6 +98,7 @@ class Facts(NamedTuple):
     dtype: np.dtype
     stored: int
     sparse: bool
+    targets: list
 
 
 class Part(NamedTuple):
@@ -155,13 +165,23 @@ def _survey(x, y, s):
     return Part(aside, _facts(aside, X.dtype, stored, is_sparse), lengths)
 
 
+@np.errstate(all="ignore")
 def _facts(aside, dtype, stored, is_sparse):
     n, rows = aside.n, aside.Y.shape[1]
-    if aside.s is None or n == 0:
-        return Facts(rows, n, min(n, 1.0), n, dtype, stored, is_sparse)
-    s = aside.s if aside.kept is None else aside.s[aside.kept]
-    largest = s.max()
-    return Facts(rows, n, largest, (s / largest).sum(), dtype, stored, is_sparse)
+    if n == 0:
+        return Facts(rows, n, 0.0, 0.0, dtype, stored, is_sparse, [])
+    largest, weight = 1.0, n
+    if aside.s is not None:
+        s = aside.s if aside.kept is None else aside.s[aside.kept]
+        largest = s.max()
+        weight = (s / largest).sum()
+    # The mean of the weights is then 1, as that of all chunks will be.
+    aside.unit = largest * (weight / n)
+    targets = []
+    for y in aside.Y:
+        mean = aside.mean(y)
+        targets.append(Target(mean, aside.mean_square(y, mean), *aside.range(y)))
+    return Facts(rows, n, largest, weight, dtype, stored, is_sparse, targets)
 
 
 def _held_out(part, held):
@@ -236,22 +256,9 @@ def _added(one, other):
     return one + other
 
 
-def _sum(data, args):
-    function, t = args
-    return data.mean(function, data.Y[t]) * data.n
-
-
 def _loss_sums(data, args):
     loss, t, constant = args
     return data.loss_means(loss, data.Y[t], constant) * data.n
-
-
-def _range(data, t):
-    return data.range(data.Y[t])
-
-
-def _wider(one, other):
-    return min(one[0], other[0]), max(one[1], other[1])
 
 
 def _kept(data, _):
@@ -426,7 +433,8 @@ class Chunks:
         dtype = np.result_type(*(f.dtype for f in facts))
         self.X = Rows((rows, d), dtype, sum(f.stored for f in facts))
         largest = max(f.largest for f in facts)
-        weight = sum(f.largest / largest * f.weight for f in facts)
+        weights = [f.largest / largest * f.weight for f in facts if f.n > 0]
+        weight = sum(weights)
         self.unit = 1.0 if s is None else largest * (weight / self.n)
         if largest < np.finfo(np.float64).tiny:
             raise ValueError(
@@ -434,6 +442,8 @@ class Chunks:
                 "Multiply them by a constant."
             )
         self._counting = [chunk for chunk in chunks if chunk.facts.n > 0]
+        self._shares = np.array(weights) / weight
+        self._targets = np.array([chunk.facts.targets for chunk in self._counting])
 
     # --- tasks ------------------------------------------------------------------------
 
@@ -517,23 +527,34 @@ class Chunks:
 
     # --- sums over targets ------------------------------------------------------------
 
-    def mean(self, function, y):
-        return self._total(_sum, (function, y.target), aside=True) / self.n
+    def _target(self, y):
+        """Return the Target of each chunk, as arrays."""
+        return Target(*self._targets[:, y.target].T)
 
-    def loss_means(self, loss, y, constant):
-        args = loss, y.target, constant
-        return self._total(_loss_sums, args, aside=True) / self.n
+    def mean(self, y):
+        return self._shares @ self._target(y).mean
+
+    def mean_square(self, y, about=0.0):
+        known = self._target(y)
+        return self._shares @ (known.variance + (known.mean - about) ** 2)
 
     def range(self, y):
-        return self._total(_range, y.target, aside=True, merge=_wider)
+        known = self._target(y)
+        return known.low.min(), known.high.max()
+
+    def loss_means(self, loss, y, constant):
+        if loss.is_quadratic:
+            square = self.mean_square(y, constant)
+            return np.array([0.5 * square, constant - self.mean(y), square])
+        args = loss, y.target, constant
+        return self._total(_loss_sums, args, aside=True) / self.n
 
     def r2(self, y, coefficients, intercept):
         """Return R² of predictions, as scikit-learn's r2_score of one target does."""
         terms = Terms(SquaredError(), Penalty(), True, y.target)
         w = np.append(np.asarray(coefficients, dtype=np.float64), intercept)
         left = 2.0 * self.problem(terms).value(w)
-        mean = self.mean(np.positive, y)
-        whole = self.mean(partial(square_about, mean), y)
+        whole = self.mean_square(y, self.mean(y))
         if whole == 0.0:
             return 1.0 if left == 0.0 else 0.0
         return 1.0 - left / whole

@@ -189,11 +189,6 @@ def _checked_csr(X):
     return X
 
 
-def square_about(constant, y):
-    """Return (y − constant)²: a function that travels to where y is."""
-    return (y - constant) ** 2
-
-
 class Data:
     """Dense rows with targets and weights.
 
@@ -363,9 +358,13 @@ class Data:
             return np.ones(len(self.Y[0, where]))
         return self.s[where] / self.unit
 
-    def mean(self, function, y):
-        """Return the weighted mean of a function of y, a value a row."""
-        return self._sum(function, y, self.weights) / self.n
+    def mean(self, y):
+        """Return the weighted mean of y, a value a row."""
+        return self._sum(np.positive, y, self.weights) / self.n
+
+    def mean_square(self, y, about=0.0):
+        """Return the weighted mean of (y − about)²."""
+        return self._sum(lambda y: (y - about) ** 2, y, self.weights) / self.n
 
     def loss_means(self, loss, y, constant):
         """Return the means of ℓ, ℓ′ and ℓ′² at a constant prediction."""

@@ -13,7 +13,7 @@ from scipy.optimize import brentq
 from scipy.sparse.linalg import LinearOperator, cg
 
 from sklearn_gd._core.quadratic import Quadratic
-from sklearn_gd._data import FEW_VALUES, Terms, as_data, square_about
+from sklearn_gd._data import FEW_VALUES, Terms, as_data
 from sklearn_gd._double import residuals, transposed_product, two_sum
 from sklearn_gd._factor import (
     EPS,
@@ -98,10 +98,10 @@ class Objective:
         constant = best_constant(data, loss, self.y) if fit_intercept else 0.0
         self.offset = constant if offset is None else offset
         if loss.is_quadratic:
-            variance = finite(data.mean(partial(square_about, constant), self.y))
+            variance = finite(data.mean_square(self.y, constant))
             square = finite(variance + constant**2)
         else:
-            square = finite(data.mean(np.square, self.y))
+            square = finite(data.mean_square(self.y))
         size = np.sqrt(square) if square >= TINY else max(map(abs, data.range(self.y)))
         self.noise = 4 * EPS * size
         if loss.is_quadratic:
@@ -125,7 +125,7 @@ class Objective:
         if self.deviation > np.sqrt(TINY):
             return False
         low, high = self.data.range(self.y)
-        square = self.data.mean(partial(square_about, self.constant), self.y)
+        square = self.data.mean_square(self.y, self.constant)
         return square < TINY and (high > low if self.fit_intercept else high or low)
 
     @property
@@ -658,7 +658,7 @@ def values_and_gradients(objectives, points):
 def best_constant(data, loss, y):
     """Return the constant prediction of least loss: the root of the mean of ℓ′."""
     if loss.is_quadratic:
-        return data.mean(np.positive, y)
+        return data.mean(y)
     low, high = data.range(y)
 
     def slope(constant):

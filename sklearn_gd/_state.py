@@ -394,7 +394,7 @@ class State:
 
     def _gap(self, w, g):
         objective = self.objective
-        if objective.has_sample and not objective.has_moments:
+        if not objective.has_moments and objective.has_sample:
             return objective.rough_gap(w, g)
         return objective.gap(w, g) if objective.knows_gap else None
 
