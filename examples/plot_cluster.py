@@ -92,7 +92,8 @@ for label, rows in {
 ax.set(
     xlabel="epoch", ylabel="F above its minimum", title="sgd on ten chunks, η = 1e-4"
 )
-_ = ax.legend()
+ax.legend()
+plt.show()
 
 # %%
 # The docs on :doc:`/beyond_memory` and on :doc:`/costs_of_a_cluster` say more.

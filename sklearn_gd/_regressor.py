@@ -400,13 +400,18 @@ class GDRegressor(
     def fit(self, X, y, sample_weight=None):
         """Fit the model.
 
+        A fit that is interrupted leaves the estimator as it was; with ``warm_start`` or
+        ``store_path`` it keeps its last iteration or epoch, to go on from.
+
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Dask array or dataframe} of shape \
+                (n_samples, n_features)
             Converted to float64 unless float32, and to C order or CSR. Never modified,
-            and copied only where that conversion is needed.
+            and copied only where that conversion is needed: a file (numpy.memmap) is
+            not, and the chunks of a Dask collection stay where they are.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            Converted to float64.
+            Converted to float64. A Dask collection only where X is one.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative; only their ratios matter. A weight of 0 is the same as leaving
             the row out, an integer weight the same as repeating it.
@@ -420,6 +425,8 @@ class GDRegressor(
         ------
         ValueError
             If a parameter or the data can't be used; the message says why.
+        ImportError
+            If X is a Dask collection, and Dask can't be imported.
 
         Warns
         -----
@@ -520,7 +527,8 @@ class GDRegressor(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Dask array or dataframe} of shape \
+                (n_samples, n_features)
             Rows of the stream.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Their targets.
@@ -697,13 +705,14 @@ class GDRegressor(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Dask array or dataframe} of shape \
+                (n_samples, n_features)
             Samples.
 
         Returns
         -------
-        y : ndarray of shape (n_samples,) or (n_samples, n_targets)
-            X w + b.
+        y : ndarray or Dask array of shape (n_samples,) or (n_samples, n_targets)
+            X w + b; of a Dask collection nothing is computed yet.
         """
         check_is_fitted(self)
         of_rows = partial(_predictions, self.coef_.T, self.intercept_)
