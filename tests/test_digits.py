@@ -149,7 +149,7 @@ def test_streams_of_weighted_targets_keep_them_too(name):
 
 def test_a_long_stream_keeps_what_a_triangle_knows(monkeypatch):
     """Where the sums of twice the digits end, half of what κ takes comes back."""
-    monkeypatch.setattr(_objective, "DELICATE", 60)
+    monkeypatch.setattr(_objective, "FEW_VALUES", 60)
     known = strd.datasets()["Wampler5"]
     X, y = known.arrays()
     for chunks in map(nonempty, cuts(len(y), seed=0)):
