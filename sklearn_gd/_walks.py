@@ -80,6 +80,10 @@ class AllRows:
         if settled and not objective.is_delicate(state.w):
             state.g = (1.0 - eta) * state.g
             return False
+        known = objective.after_newton(state.w) if state.policy.automatic else None
+        if known is not None:
+            state.point, (state.F, state.g) = state.w, known
+            return False
         return True
 
     @staticmethod
