@@ -40,7 +40,7 @@ X, y = dask.persist(X, y)
 
 # %%
 # Solvers on all rows find what they find in memory. newton and, with the squared error,
-# the others read X three times in all; sgd's weights go from chunk to chunk.
+# the others read X two or three times in all; sgd's weights go from chunk to chunk.
 
 table, target = X.compute(), y.compute()
 for solver in ("newton", "momentum", "sgd"):

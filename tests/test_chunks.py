@@ -26,7 +26,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn_gd._core.losses import LOSSES
 
 from sklearn_gd import GDRegressor
-from sklearn_gd._chunks import Chunks, as_chunks
+from sklearn_gd._chunks import ChunkOrder, Chunks, as_chunks
 from sklearn_gd._data import FEW_VALUES
 from sklearn_gd._solver import SOLVERS
 
@@ -373,6 +373,53 @@ def test_warm_start_goes_on():
     assert model.loss_ < before
 
 
+@pytest.mark.parametrize("solver", ["sgd", "momentum"])
+def test_a_line_an_epoch(solver, capsys):
+    X, y, _ = table()
+    model = GDRegressor(solver, loss="huber", epsilon=1.0, max_iter=4, tol=None)
+    model.set_params(random_state=0, verbose=1).fit(*chunked(X, y))
+    assert len(capsys.readouterr().out.splitlines()) == 4
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_callbacks_see_each_epoch(early_stopping):
+    if not hasattr(GDRegressor, "set_callbacks"):  # before scikit-learn 1.9
+        return
+    from sklearn.callback import ScoringMonitor
+
+    X, y, s = table()
+    monitor = ScoringMonitor(scoring="neg_mean_squared_error")
+    model = GDRegressor("sgd", max_iter=3, tol=None, random_state=0)
+    model.set_params(early_stopping=early_stopping).set_callbacks(monitor)
+    model.fit(*chunked(X, y, s))
+    rows = [row for row in monitor.get_logs().data if row["task_id_path"][1:]]
+    seen = [-0.5 * row["neg_mean_squared_error"] for row in rows]
+    assert_allclose(seen, model.loss_curve_[1:], rtol=1e-9)
+
+
+def test_an_interrupted_fit_goes_on(monkeypatch):
+    X, y, _ = table()
+    epochs = []
+
+    def begin(order, seed=0, epoch=0):
+        epochs.append(epoch)
+        if len(epochs) == 3:
+            raise KeyboardInterrupt
+        return whole(order, seed, epoch)
+
+    whole = ChunkOrder.begin
+    model = GDRegressor("sgd", learning_rate=1e-4, max_iter=9, tol=None)
+    model.set_params(warm_start=True, random_state=0)
+    with monkeypatch.context() as patch:
+        patch.setattr(ChunkOrder, "begin", begin)
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(*chunked(X, y))
+    two = clone(model).set_params(max_iter=2).fit(*chunked(X, y))
+    assert_array_equal(model.coef_, two.coef_)
+    assert model.n_iter_ == 2
+    assert model.fit(*chunked(X, y)).n_iter_ == 9
+
+
 # --- predictions ----------------------------------------------------------------------
 
 
@@ -429,7 +476,7 @@ def test_only_numbers_of_the_gram_matrix_travel(solver, loss):
     results = Results()
     with results:
         model.fit(*chunked(X, y))
-    assert len(results.sizes) > 10
+    assert len(results.sizes) > 5
     sizes = np.sort(results.sizes)
     if solver == "newton" and loss == "huber":
         # One for each row, which stays where the row is: ℓ″.
