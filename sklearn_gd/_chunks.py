@@ -7,10 +7,9 @@ the workers; rows of X are asked for in each pass, so that a collection which is
 from files is read again, unless it was persisted.
 """
 
-import sys
 from copy import copy, deepcopy
 from dataclasses import dataclass
-from functools import partial, reduce
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +17,15 @@ from scipy import sparse
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_non_negative
 
+from sklearn_gd._collections import (
+    aligned,
+    blocks_of,
+    collected,
+    load_dask,
+    sizes_of,
+    stand_in,
+    valid_rows,
+)
 from sklearn_gd._core.losses import SquaredError
 from sklearn_gd._core.penalties import Penalty
 from sklearn_gd._data import (
@@ -27,7 +35,6 @@ from sklearn_gd._data import (
     Terms,
     Traveller,
     as_data,
-    check_indices,
     with_rows,
 )
 
@@ -35,32 +42,6 @@ from sklearn_gd._data import (
 FAN = 8
 # Bytes of chunks that may be read ahead while w travels.
 AHEAD = 1 << 28
-
-
-def is_chunked(X):
-    """Whether X is a Dask array or dataframe: Dask is never imported to find out."""
-    return isinstance(X, _kinds("dask.array", "Array")) or _is_frame(X)
-
-
-def _is_frame(X):
-    return isinstance(X, _kinds("dask.dataframe", "DataFrame", "Series"))
-
-
-def _kinds(module, *names):
-    module = sys.modules.get(module)
-    return tuple(getattr(module, name) for name in names if hasattr(module, name))
-
-
-def _dask():
-    try:
-        import dask
-        import dask.array
-    except ImportError as error:
-        raise ImportError(
-            "X is a Dask collection, but Dask can't be imported: "
-            f"{error}. Install it with: pip install 'sklearn-gd[dask]'"
-        ) from error
-    return dask
 
 
 # --- what tasks do, where the chunk lies ----------------------------------------------
@@ -116,22 +97,6 @@ class Part(NamedTuple):
     aside: Data | None
     facts: Facts | None
     lengths: tuple
-
-
-@np.errstate(all="ignore")
-def valid_rows(x, dtype=None):
-    """Return a block of X as the kernels take it; if no dtype is given, check it."""
-    if sparse.issparse(x):
-        check_indices(x)
-    return check_array(
-        x,
-        accept_sparse="csr",
-        dtype=[np.float64, np.float32] if dtype is None else dtype,
-        order="C",
-        ensure_all_finite=dtype is None,
-        ensure_min_samples=0,
-        input_name="X",
-    )
 
 
 def _column(values, name):
@@ -449,7 +414,7 @@ class Chunks:
 
     def _tasks(self, function, args, *more, aside=False):
         """Return a task for each chunk: function(its Data, args, …)."""
-        dask = _dask()
+        dask = load_dask()
         shared = self._shared(args)
         tasks = []
         for i, chunk in enumerate(self._counting):
@@ -465,11 +430,11 @@ class Chunks:
     def _shared(self, args):
         """Return the arguments of many tasks as one object, which travels once."""
         shared = Shared(self.unit, self.X.dtype, args)
-        return _dask().delayed(shared, traverse=False, pure=False)
+        return load_dask().delayed(shared, traverse=False, pure=False)
 
     def _total(self, function, args, *more, aside=False, merge=_added):
         """Return the results for all chunks, merged on the way to here."""
-        dask = _dask()
+        dask = load_dask()
         results = self._tasks(function, args, *more, aside=aside)
         while len(results) > 1:
             results = [
@@ -485,14 +450,14 @@ class Chunks:
         """The rows that count, None for all. That is a number for each row, here."""
         if all(chunk.facts.n == chunk.facts.rows for chunk in self._chunks):
             return None
-        found = _dask().compute(*self._tasks(_kept, None, aside=True))
+        found = load_dask().compute(*self._tasks(_kept, None, aside=True))
         firsts = [chunk.first for chunk in self._counting]
         return np.concatenate([a + b for a, b in zip(firsts, found, strict=True)])
 
     def without(self, held):
         mask = np.zeros(self.Y.shape[1], dtype=bool)
         mask[held] = True
-        dask = _dask()
+        dask = load_dask()
         parts = [
             dask.delayed(_held_out, pure=False)(
                 chunk.part, mask[chunk.first : chunk.first + chunk.facts.rows]
@@ -513,7 +478,7 @@ class Chunks:
         for chunk in self._counting:
             firsts.append((-before % step, step))
             before += chunk.facts.n
-        dask = _dask()
+        dask = load_dask()
         tasks = self._tasks(_every, None, firsts)
         X, Y, s = zip(*dask.compute(*tasks), strict=True)
         stacked = sparse.vstack(X, format="csr") if self.is_sparse else np.vstack(X)
@@ -562,7 +527,7 @@ class Chunks:
     # --- sums over rows ---------------------------------------------------------------
 
     def first_rows(self):
-        return _dask().compute(self._tasks(_first_rows, None)[0])[0]
+        return load_dask().compute(self._tasks(_first_rows, None)[0])[0]
 
     def _products(self, point, offsets, weights=None):
         return self._total(_products, (point, offsets))
@@ -601,7 +566,7 @@ class Chunks:
 
     def curvatures(self, terms, w):
         """Return s ∂²ℓ/∂f² of each row that counts, where the row is."""
-        return _dask().persist(*self._tasks(_curvatures, (terms, w)))
+        return load_dask().persist(*self._tasks(_curvatures, (terms, w)))
 
     def curved(self, terms, curvatures):
         ridge = Penalty(0.0, terms.penalty.l2)
@@ -612,7 +577,7 @@ class Chunks:
 
     def visit(self, travellers, order, batch):
         """Let the travellers visit one chunk after the other, where it lies."""
-        dask = _dask()
+        dask = load_dask()
         all_terms = [traveller.problem.terms for traveller in travellers]
         luggage = _packed(all_terms, travellers, np.zeros(len(travellers)))
         room = 0.0
@@ -708,23 +673,6 @@ def _without_penalty(terms):
 # --- from collections to chunks -------------------------------------------------------
 
 
-def stand_in(X):
-    """Return something small with the columns of X, and their names if it has any."""
-    if X.ndim != 2:
-        raise ValueError(
-            f"Expected 2D array, got {X.ndim}D array instead. Reshape your data either "
-            "using array.reshape(-1, 1) if your data has a single feature or "
-            "array.reshape(1, -1) if it contains a single sample."
-        )
-    if _is_frame(X):
-        return X._meta
-    if np.isnan(X.shape[1]):
-        raise ValueError(
-            "The number of columns of X is unknown. Call X.compute_chunk_sizes()."
-        )
-    return np.empty((0, X.shape[1]))
-
-
 def as_chunks(X, y, sample_weight=None):
     """Return the rows of a Dask collection as Chunks, or few of them in memory.
 
@@ -741,12 +689,12 @@ def as_chunks(X, y, sample_weight=None):
         The latter where X is so small that computing elsewhere is no use.
     """
     d = stand_in(X).shape[1]
-    xs, sizes = _blocks(X), _sizes(X)
+    xs, sizes = blocks_of(X), sizes_of(X)
     others = {"y": y}
     if np.ndim(sample_weight) > 0:
         others["s"] = sample_weight
     blocks = {
-        name: _aligned(values, xs, sizes, _sizes(values))
+        name: aligned(values, xs, sizes, sizes_of(values))
         for name, values in others.items()
     }
     parts, known = _surveyed(xs, blocks, sample_weight)
@@ -755,19 +703,19 @@ def as_chunks(X, y, sample_weight=None):
         x_sizes, y_sizes, s_sizes = zip(*(lengths for _, lengths in known), strict=True)
         own = {"y": y_sizes, "s": s_sizes}
         blocks = {
-            name: _aligned(values, xs, x_sizes, own[name])
+            name: aligned(values, xs, x_sizes, own[name])
             for name, values in others.items()
         }
         parts, known = _surveyed(xs, blocks, sample_weight)
     k = 1 if np.ndim(y) == 1 else y.shape[1]
     data = _chunked(xs, parts, [facts for facts, _ in known], k, d, sample_weight)
     if data.Y.shape[1] * d <= FEW_VALUES:
-        return tuple(map(_collected, (X, y, sample_weight)))
+        return tuple(map(collected, (X, y, sample_weight)))
     return data
 
 
 def _surveyed(xs, blocks, sample_weight):
-    dask = _dask()
+    dask = load_dask()
     ss = blocks.get("s", [sample_weight] * len(xs))
     survey = dask.delayed(_survey, pure=False)
     parts = [survey(*block) for block in zip(xs, blocks["y"], ss, strict=True)]
@@ -777,7 +725,7 @@ def _surveyed(xs, blocks, sample_weight):
 
 def _known(parts):
     """Return (facts, lengths) of each of these parts."""
-    dask = _dask()
+    dask = load_dask()
     return dask.compute(*map(dask.delayed(_known_of, pure=False), parts))
 
 
@@ -792,93 +740,3 @@ def _chunked(xs, parts, facts, k, d, s):
     kind = SparseChunks if any(f.sparse for f in facts) else DenseChunks
     chunks = list(map(Chunk, xs, parts, facts, firsts[:-1].tolist()))
     return kind(chunks, k, d, s)
-
-
-def _collected(values):
-    return values.compute() if is_chunked(values) else values
-
-
-def _blocks(X):
-    """Return the blocks of rows of a collection, as delayed objects."""
-    if _is_frame(X):
-        return X.to_delayed()
-    if X.ndim == 2 and X.numblocks[1] > 1:
-        X = X.rechunk({1: -1})
-    return list(X.to_delayed().ravel())
-
-
-def _sizes(values):
-    """Return the numbers of rows of the blocks, None if they are not known."""
-    unknown = not is_chunked(values) or _is_frame(values)
-    if unknown or np.isnan(values.shape[0]):
-        return None
-    return values.chunks[0]
-
-
-def _aligned(values, xs, sizes, own):
-    """Return values in blocks as those of X, as far as their sizes are known."""
-    if not is_chunked(values):
-        values = np.asarray(values)
-        sizes = _counted(xs) if sizes is None else sizes
-        _check_lengths(sum(sizes), len(values))
-        return np.split(values, np.cumsum(sizes)[:-1])
-    blocks = _blocks(values)
-    unknown = len(blocks) == len(xs) and (own is None or sizes is None)
-    if unknown or (own is not None and own == sizes):
-        return blocks
-    own = _counted(blocks) if own is None else own
-    sizes = _counted(xs) if sizes is None else sizes
-    _check_lengths(sum(sizes), sum(own))
-    array = _joined(blocks, own, values.shape[1:])
-    return _blocks(array.rechunk({0: tuple(sizes)}))
-
-
-def _counted(blocks):
-    dask = _dask()
-    return dask.compute(*map(dask.delayed(len, pure=False), blocks))
-
-
-def _check_lengths(rows, length):
-    if rows != length:
-        raise ValueError(
-            "Found input variables with inconsistent numbers of samples: "
-            f"{[int(rows), int(length)]}"
-        )
-
-
-def _joined(blocks, sizes, shape, dtype=np.float64):
-    dask = _dask()
-    return dask.array.concatenate(
-        [
-            dask.array.from_delayed(block, (size, *shape), dtype=dtype)
-            for block, size in zip(blocks, sizes, strict=True)
-        ]
-    )
-
-
-def lazily(function, X):
-    """Return function of the rows of X, block by block, as a Dask array.
-
-    Parameters
-    ----------
-    function : callable
-        Takes a valid block.
-    X : dask Array or DataFrame of shape (n, d)
-    """
-    dask = _dask()
-    d = stand_in(X).shape[1]
-    on_block = partial(_on_valid, function)
-    if _is_frame(X):
-        nothing = on_block(X._meta)
-        shape, dtype = nothing.shape[1:], nothing.dtype
-        blocks = [dask.delayed(on_block, pure=False)(block) for block in _blocks(X)]
-        return _joined(blocks, [np.nan] * len(blocks), shape, dtype)
-    X = X.rechunk({1: -1})
-    nothing = on_block(np.empty((0, d), dtype=X.dtype))
-    if nothing.ndim == 1:
-        return X.map_blocks(on_block, drop_axis=1, meta=nothing)
-    return X.map_blocks(on_block, chunks=(X.chunks[0], nothing.shape[1:]), meta=nothing)
-
-
-def _on_valid(function, x):
-    return function(valid_rows(x))

@@ -25,7 +25,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from sklearn_gd import _chunks, _messages, _steps
+from sklearn_gd import _chunks, _collections, _messages, _steps
 from sklearn_gd._callbacks import CallbackSupportMixin, Watcher
 from sklearn_gd._core.losses import LOSSES
 from sklearn_gd._core.penalties import PENALTIES, penalty
@@ -716,9 +716,9 @@ class GDRegressor(
         """
         check_is_fitted(self)
         of_rows = partial(_predictions, self.coef_.T, self.intercept_)
-        if _chunks.is_chunked(X):
+        if _collections.is_chunked(X):
             self._validate_columns(X, reset=False)
-            return _chunks.lazily(of_rows, X)
+            return _collections.lazily(of_rows, X)
         X = validate_data(
             self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=False
         )
@@ -743,7 +743,7 @@ class GDRegressor(
             1 − Σ s (y − f)² / Σ s (y − ȳ)²; of several targets, the mean. Of a Dask
             collection it is summed where its chunks are.
         """
-        if not _chunks.is_chunked(X):
+        if not _collections.is_chunked(X):
             return super().score(X, y, sample_weight)
         check_is_fitted(self)
         self._validate_columns(X, reset=False)
@@ -833,7 +833,7 @@ class GDRegressor(
         super()._validate_params()
 
     def _validated(self, X, y, sample_weight, reset, trusted=False):
-        if _chunks.is_chunked(X):
+        if _collections.is_chunked(X):
             self._validate_columns(X, reset)
             if y is None:
                 validate_data(self, X, y, skip_check_array=True)  # says what it misses
@@ -874,7 +874,9 @@ class GDRegressor(
 
     def _validate_columns(self, X, reset):
         """Check the number and the names of the columns of a Dask collection."""
-        validate_data(self, _chunks.stand_in(X), skip_check_array=True, reset=reset)
+        validate_data(
+            self, _collections.stand_in(X), skip_check_array=True, reset=reset
+        )
 
     @property
     def _is_automatic(self):

@@ -34,6 +34,9 @@ N, D = 20_000, 8  # more than what is taken into memory
 assert N * D > FEW_VALUES
 FULL_BATCH = [name for name, solver in SOLVERS.items() if not solver.batch_size]
 STOCHASTIC = [name for name, solver in SOLVERS.items() if solver.batch_size]
+ignore_threads = pytest.mark.filterwarnings(
+    "ignore:Running on a single-machine scheduler:UserWarning"
+)
 ignore_convergence = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning"
 )
@@ -595,6 +598,7 @@ fresh_cluster = pytest.fixture(made_cluster, name="fresh_cluster")
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
+@ignore_threads
 @ignore_convergence
 def test_a_cluster(cluster, solver):
     X, y, s = table()
@@ -611,6 +615,7 @@ def test_a_cluster(cluster, solver):
 
 
 @pytest.mark.parametrize("solver", ["newton", "sgd"])
+@ignore_threads
 def test_a_worker_that_is_killed(fresh_cluster, solver, tmp_path):
     X, y, _ = table()
     mark = str(tmp_path / "killed")

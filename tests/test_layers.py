@@ -25,6 +25,7 @@ LAYERS = [
     "_objective",
     "_geometry",
     "_chunks",
+    "_collections",
     "_data",
     "_factor",
     "_double",
@@ -76,7 +77,7 @@ def test_imports_point_down(path):
             assert path.stem == "display"
             continue
         if top == "dask":
-            assert path.stem == "_chunks"
+            assert path.stem == "_collections"
             continue
         assert top in ALLOWED | STANDARD, module
         if top == "sklearn_gd":
@@ -90,7 +91,7 @@ def test_only_the_estimator_and_the_displays_know_scikit_learn():
             # Private in name, but what the displays of all its versions import.
             private = {module for module in used if "._" in module}
             assert private == {"sklearn.utils._optional_dependencies"}
-        elif path.stem == "_chunks":  # where blocks are validated
+        elif path.stem in ("_chunks", "_collections"):  # where blocks are validated
             assert not {module for module in used if "._" in module}
         elif path.stem not in ("_regressor", "_callbacks", "__init__"):
             assert not used
