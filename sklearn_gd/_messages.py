@@ -120,8 +120,11 @@ def short_of_the_optimum(state, w):
         far = FAR if state.walk.batch is None else FAR_IN_NOISE
     if excess is None or excess <= max(far, state.tol):
         return None
+    # Of a loss with a kink the envelope's width is a bound, and as a rule a rough one.
+    bounded = automatic and not state.objective.loss.has_second
+    by = "by up to" if bounded else "by"
     message = (
-        f"The fit stopped after {_made(state)} with F still above the optimum by "
+        f"The fit stopped after {_made(state)} with F still above the optimum {by} "
         f"{excess:.2g} times F of a constant model. "
     )
     return message + _advice(state)
