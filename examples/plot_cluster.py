@@ -60,7 +60,7 @@ model.predict(X)
 # scikit-learn's and joblib's doing, for which Dask is a backend.
 
 search = GridSearchCV(GDRegressor("newton"), {"alpha": [0.0, 0.1, 1.0]}, cv=3)
-with joblib.parallel_config(backend="dask"):
+with joblib.parallel_backend("dask"):
     search.fit(table[:2000], target[:2000])
 print(search.best_params_)
 
