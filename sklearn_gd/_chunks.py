@@ -707,7 +707,7 @@ def as_chunks(X, y, sample_weight=None):
             for name, values in others.items()
         }
         parts, known = _surveyed(xs, blocks, sample_weight)
-    k = 1 if np.ndim(y) == 1 else y.shape[1]
+    k = 1 if np.ndim(y) == 1 else np.shape(y)[1]
     data = _chunked(xs, parts, [facts for facts, _ in known], k, d, sample_weight)
     if data.Y.shape[1] * d <= FEW_VALUES:
         return tuple(map(collected, (X, y, sample_weight)))

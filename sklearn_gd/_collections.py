@@ -107,6 +107,8 @@ def aligned(values, xs, sizes, own):
     own = _counted(blocks) if own is None else own
     sizes = _counted(xs) if sizes is None else sizes
     _check_lengths(sum(sizes), sum(own))
+    if _is_frame(values):
+        blocks = map(load_dask().delayed(np.asarray, pure=False), blocks)
     array = _joined(blocks, own, values.shape[1:])
     return blocks_of(array.rechunk({0: tuple(sizes)}))
 

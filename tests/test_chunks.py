@@ -181,6 +181,10 @@ def test_several_targets(solver, loss):
     dX, dY, ds = chunked(X, Y, s)
     assert_allclose(other.predict(dX).compute(), one.predict(X), rtol=1e-9, atol=1e-9)
     assert_allclose(other.score(dX, dY, ds), one.score(X, Y, s), rtol=1e-9)
+    if solver == "newton":
+        for given in (Y.tolist(), pd.DataFrame(Y), dd.from_pandas(pd.DataFrame(Y))):
+            again = clone(model).fit(dX, given, s)
+            assert_allclose(again.coef_, one.coef_, rtol=1e-8)
 
 
 def test_several_targets_in_batches():
