@@ -26,15 +26,15 @@ from sklearn_gd._collections import (
     stand_in,
     valid_rows,
 )
-from sklearn_gd._core.losses import SquaredError
 from sklearn_gd._core.penalties import Penalty
 from sklearn_gd._data import (
     FEW_VALUES,
     Data,
     SparseData,
-    Terms,
     Traveller,
     as_data,
+    merged_moments,
+    unit_of,
     with_rows,
 )
 
@@ -246,14 +246,6 @@ def _column_moments(data, _):
     return data.weights(_kept(data, None)).sum(), *data.column_moments()
 
 
-def _merged_moments(one, other):
-    weight, mean, variance = one
-    added, middle, spread = other
-    share, apart = added / (weight + added), middle - mean
-    variance = variance + share * (spread - variance + (1.0 - share) * apart**2)
-    return weight + added, mean + share * apart, variance
-
-
 def _used_columns(data, _):
     return data.used_columns()
 
@@ -280,17 +272,12 @@ def _losses(data, args):
     return data.problem(terms).value(w) * data.n
 
 
-def _values_and_gradients(data, args):
+def _values_and_gradients(data, args, curvatures=None):
     all_terms, points = args
-    problems = [data.problem(terms) for terms in all_terms]
+    weights = None if curvatures is None else data.as_weights(curvatures)
+    problems = [data.problem(terms, weights) for terms in all_terms]
     pairs = data.values_and_gradients(problems, points)
     return tuple(data.n * values for pair in pairs for values in pair)
-
-
-def _curved_gradient(data, args, v):
-    terms, w = args
-    ((F, g),) = data.values_and_gradients([data.curved(terms, v)], [w])
-    return data.n * F, data.n * g
 
 
 def _curvatures(data, args):
@@ -400,12 +387,7 @@ class Chunks:
         largest = max(f.largest for f in facts)
         weights = [f.largest / largest * f.weight for f in facts if f.n > 0]
         weight = sum(weights)
-        self.unit = 1.0 if s is None else largest * (weight / self.n)
-        if largest < np.finfo(np.float64).tiny:
-            raise ValueError(
-                "Sample weights are so small that they have lost their digits. "
-                "Multiply them by a constant."
-            )
+        self.unit = 1.0 if s is None else unit_of(largest, weight, self.n)
         self._counting = [chunk for chunk in chunks if chunk.facts.n > 0]
         self._shares = np.array(weights) / weight
         self._targets = np.array([chunk.facts.targets for chunk in self._counting])
@@ -514,22 +496,12 @@ class Chunks:
         args = loss, y.target, constant
         return self._total(_loss_sums, args, aside=True) / self.n
 
-    def r2(self, y, coefficients, intercept):
-        """Return R² of predictions, as scikit-learn's r2_score of one target does."""
-        terms = Terms(SquaredError(), Penalty(), True, y.target)
-        w = np.append(np.asarray(coefficients, dtype=np.float64), intercept)
-        left = 2.0 * self.problem(terms).value(w)
-        whole = self.mean_square(y, self.mean(y))
-        if whole == 0.0:
-            return 1.0 if left == 0.0 else 0.0
-        return 1.0 - left / whole
-
     # --- sums over rows ---------------------------------------------------------------
 
     def first_rows(self):
         return load_dask().compute(self._tasks(_first_rows, None)[0])[0]
 
-    def _products(self, point, offsets, weights=None):
+    def _products(self, point, offsets):
         return self._total(_products, (point, offsets))
 
     def gram(self, weights, point):
@@ -537,7 +509,7 @@ class Chunks:
         return tuple(part / self.n for part in total)
 
     def column_moments(self):
-        _, *found = self._total(_column_moments, None, merge=_merged_moments)
+        _, *found = self._total(_column_moments, None, merge=merged_moments)
         return found
 
     def used_columns(self):
@@ -551,11 +523,9 @@ class Chunks:
 
     def values_and_gradients(self, problems, points):
         args = [_without_penalty(problem.terms) for problem in problems], points
-        if problems[0].weights is None:
-            sums = self._total(_values_and_gradients, args)
-        else:
-            ((terms,), (w,)) = args
-            sums = self._total(_curved_gradient, (terms, w), problems[0].weights)
+        weights = problems[0].weights
+        more = [] if weights is None else [weights]
+        sums = self._total(_values_and_gradients, args, *more)
         found = []
         for problem, w, F, g in zip(
             problems, points, sums[::2], sums[1::2], strict=True
@@ -568,10 +538,8 @@ class Chunks:
         """Return s ∂²ℓ/∂f² of each row that counts, where the row is."""
         return load_dask().persist(*self._tasks(_curvatures, (terms, w)))
 
-    def curved(self, terms, curvatures):
-        ridge = Penalty(0.0, terms.penalty.l2)
-        terms = terms._replace(penalty=ridge, target=None, offset=0.0)
-        return ChunkedProblem(self, terms, curvatures)
+    def as_weights(self, curvatures):
+        return curvatures  # made where they are used
 
     # --- epochs -----------------------------------------------------------------------
 

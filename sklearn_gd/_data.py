@@ -189,6 +189,35 @@ def _checked_csr(X):
     return X
 
 
+def unit_of(largest, fractions, n):
+    """Return what n weights are to be divided by, to make their mean 1.
+
+    Parameters
+    ----------
+    largest : float
+        The largest of them.
+    fractions : float
+        Their sum over the largest, which does not overflow.
+    n : int
+    """
+    if largest < np.finfo(np.float64).tiny:
+        raise ValueError(
+            "Sample weights are so small that they have lost their digits. "
+            "Multiply them by a constant."
+        )
+    return largest * (fractions / n)
+
+
+def merged_moments(one, other):
+    """Return the (weight, mean, variance) of columns of the rows of both."""
+    weight, mean, variance = one
+    added, middle, spread = other
+    share = added / (weight + added)
+    apart = middle - mean
+    variance = variance + share * (spread - variance + (1.0 - share) * apart**2)
+    return weight + added, mean + share * apart, variance
+
+
 class Data:
     """Dense rows with targets and weights.
 
@@ -237,14 +266,8 @@ class Data:
         if unit is not None:
             self.unit = unit
         elif s is not None:
-            # Fractions of the largest are summed, so as not to overflow.
             largest = s.max() if self.kept is None else s[self.kept].max()
-            if largest < np.finfo(np.float64).tiny:
-                raise ValueError(
-                    "Sample weights are so small that they have lost their digits. "
-                    "Multiply them by a constant."
-                )
-            self.unit = largest * (self._sum(lambda w: w / largest, s) / self.n)
+            self.unit = unit_of(largest, self._sum(lambda w: w / largest, s), self.n)
 
     def without(self, held):
         """Return the same data with these rows held out."""
@@ -326,10 +349,16 @@ class Data:
 
     def curved(self, terms, curvatures):
         """Return the quadratic whose Hessian has these curvatures of the rows."""
+        quadratic = Terms(
+            SquaredError(), Penalty(0.0, terms.penalty.l2), terms.fit_intercept
+        )
+        return self.problem(quadratic, self.as_weights(curvatures))
+
+    def as_weights(self, curvatures):
+        """Return a weight for each row, 0 for those that do not count."""
         weights = np.zeros(self.Y.shape[1])
         weights[slice(None) if self.kept is None else self.kept] = curvatures
-        ridge = Penalty(0.0, terms.penalty.l2)
-        return self.problem(Terms(SquaredError(), ridge, terms.fit_intercept), weights)
+        return weights
 
     def order(self, shuffle):
         """Return the orders, one an epoch, in which the rows that count are visited."""
@@ -425,17 +454,14 @@ class Data:
         """Return the weighted mean and variance of each column, of shape (d,) each."""
         means, variances = np.zeros(self.d), np.zeros(self.d)
         for columns in self._strips():
-            weight, mean, variance = 0.0, means[columns], variances[columns]
+            known = 0.0, means[columns], variances[columns]
             for block, where in self._strip(columns):
                 s = self.weights(where)
                 added = s.sum()
                 middle = s @ block / added
                 spread = s @ (block - middle) ** 2 / added
-                share = added / (weight + added)
-                apart = middle - mean
-                variance += share * (spread - variance + (1.0 - share) * apart**2)
-                mean += share * apart
-                weight += added
+                known = merged_moments(known, (added, middle, spread))
+            _, means[columns], variances[columns] = known
         return means, variances
 
     def used_columns(self):

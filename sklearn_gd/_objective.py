@@ -170,17 +170,20 @@ class Objective:
         Of many rows that are very well conditioned the moments tell enough: the step's
         error is some thousand roundings.
         """
-        geometry, t, d = self.geometry, self.target, self.data.d
-        few = self.data.n * d <= FEW_VALUES
-        if few or geometry.triangle(self.ridge, GOOD) is None:
+        few = self.data.n * self.data.d <= FEW_VALUES
+        if few or self.geometry.triangle(self.ridge, GOOD) is None:
             return None
         square = self._square_from_moments(w)
         if square is None:
             return None
-        mean, gram, product, y_mean, _ = geometry.moments
+        return 0.5 * square + self.penalty_value(w), self._gradient_from_moments(w)
+
+    def _gradient_from_moments(self, w):
+        t, d = self.target, self.data.d
+        mean, gram, product, y_mean, _ = self.geometry.moments
         slope = mean @ w[:d] - y_mean[t] + (w[d] if self.fit_intercept else 0.0)
         g = gram @ w[:d] - product[t] + mean * slope + self.penalty.l2 * w[:d]
-        return 0.5 * square + self.penalty_value(w), self.joined(g, slope)
+        return self.joined(g, slope)
 
     def penalty_value(self, w):
         """Return the penalty's part of F(w)."""
@@ -246,10 +249,8 @@ class Objective:
         quadratic = self.loss.is_quadratic and self.geometry.has_moments
         if not quadratic or w.any():
             return None
-        moments, t = self.geometry.moments, self.target
-        y_mean = moments.y_mean[t]
-        slopes = -moments.product[t] - moments.mean * y_mean
-        return 0.5 * float(moments.y_square[t]), self.joined(slopes, -y_mean)
+        square = self.geometry.moments.y_square[self.target]
+        return 0.5 * float(square), self._gradient_from_moments(w)
 
     def joined(self, coefficients, intercept):
         """Return (w, b) as one array, or w alone without an intercept."""

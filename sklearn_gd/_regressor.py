@@ -27,9 +27,9 @@ from sklearn.utils.validation import (
 
 from sklearn_gd import _chunks, _collections, _messages, _steps
 from sklearn_gd._callbacks import CallbackSupportMixin, Watcher
-from sklearn_gd._core.losses import LOSSES
-from sklearn_gd._core.penalties import PENALTIES, penalty
-from sklearn_gd._data import as_data, check_indices
+from sklearn_gd._core.losses import LOSSES, SquaredError
+from sklearn_gd._core.penalties import PENALTIES, Penalty, penalty
+from sklearn_gd._data import Terms, as_data, check_indices
 from sklearn_gd._factor import Factor
 from sklearn_gd._objective import Objective, objectives
 from sklearn_gd._scale import robust_scale
@@ -488,7 +488,7 @@ class GDRegressor(
                     self._policy(walk, size, objective.loss),
                     stopping,
                     w,
-                    validation=held and Validation(held, objective),
+                    validation=held and Validation(held, objective.terms),
                     keeps_path=self.store_path,
                 )
             )
@@ -756,7 +756,11 @@ class GDRegressor(
                 f"y has {len(data.Y)} targets, but the fit had {len(coefficients)}."
             )
         intercepts = np.broadcast_to(self.intercept_, len(coefficients))
-        return float(np.mean(list(map(data.r2, data.Y, coefficients, intercepts))))
+        scores = []
+        for t, w in enumerate(np.column_stack([coefficients, intercepts])):
+            terms = Terms(SquaredError(), Penalty(), fit_intercept=True, target=t)
+            scores.append(Validation(data, terms).score(w.astype(np.float64)))
+        return float(np.mean(scores))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -949,7 +953,7 @@ class GDRegressor(
 
     def _rule(self, objective, walk, momentum=None):
         solver = SOLVERS[self.solver]
-        parameters = {name: getattr(self, name) for name in solver.parameters}
+        parameters = {name: getattr(self, name) for name in solver.rule.parameters}
         if parameters.get("momentum") == "auto":
             parameters["momentum"] = _steps.MOMENTUM
             if walk.batch is None and self._is_automatic:

@@ -28,8 +28,6 @@ class Solver:
         The update rule.
     batch_size : int or None
         Rows a step by default; None is all.
-    parameters : tuple of str
-        The estimator's parameters that the rule takes.
     size : type
         How long the first automatic step is.
     second_order : bool
@@ -38,7 +36,6 @@ class Solver:
 
     rule: type
     batch_size: int | None = None
-    parameters: tuple = ()
     size: type = _steps.Lipschitz
     second_order: bool = False
 
@@ -47,10 +44,10 @@ SOLVERS = {
     "gd": Solver(Descent),
     "sgd": Solver(Descent, batch_size=1),
     "minibatch": Solver(Descent, batch_size=32),
-    "momentum": Solver(Momentum, parameters=("momentum",)),
+    "momentum": Solver(Momentum),
     "newton": Solver(Descent, size=_steps.Unit, second_order=True),
-    "adagrad": Solver(AdaGrad, parameters=("eps",), size=_steps.Reach),
-    "rmsprop": Solver(RMSprop, parameters=("rho", "eps"), size=_steps.Reach),
+    "adagrad": Solver(AdaGrad, size=_steps.Reach),
+    "rmsprop": Solver(RMSprop, size=_steps.Reach),
 }
 
 

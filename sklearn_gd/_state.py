@@ -50,12 +50,11 @@ class Validation:
     ----------
     data : Data
         In which only the rows held out count.
-    objective : Objective
-        That of the other rows.
+    terms : Terms
+        Of F over the other rows.
     """
 
-    def __init__(self, data, objective):
-        terms = objective.terms
+    def __init__(self, data, terms):
         y = data.Y[terms.target]
         constant = best_constant(data, terms.loss, y)
         self.of_constant = data.loss_means(terms.loss, y, constant)[0]

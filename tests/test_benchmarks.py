@@ -113,7 +113,15 @@ def test_every_case_has_a_target(load):
             assert bounds, (script, case.name)
             assert all(re.fullmatch(r"[≥≤] \d+(\.\d+)?", bound) for bound in bounds)
     scripts = {path.stem for path in BENCHMARKS.glob("*.py")}
-    assert scripts == {"harness", "run", "scaling", "files", "clusters", *run.SCRIPTS}
+    assert scripts == {
+        "harness",
+        "run",
+        "scaling",
+        "files",
+        "clusters",
+        "mixing",
+        *run.SCRIPTS,
+    }
 
 
 def test_the_page_has_the_table_and_no_paths(load, fake):

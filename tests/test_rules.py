@@ -1,11 +1,14 @@
 """Every rule against its textbook loop, step by step."""
 
+import pickle
+
 import numpy as np
 import pytest
 import textbook
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.linear_model import SGDRegressor
+from sklearn_gd._core.penalties import Penalty
 from sklearn_gd._core.rules import AdaGrad, Descent, Momentum, RMSprop
 
 from sklearn_gd import GDRegressor
@@ -100,7 +103,7 @@ def test_batches(solver, batch, fit_intercept, weighted, alpha, container):
 def test_parameters_and_schedule(solver, batch):
     X, y, _ = table()
     given = {"momentum": 0.5, "rho": 0.7, "eps": 1e-3}
-    used = {k: v for k, v in given.items() if k in SOLVERS[solver].parameters}
+    used = {k: v for k, v in given.items() if k in SOLVERS[solver].rule.parameters}
     model = GDRegressor(
         solver,
         learning_rate=0.05,
@@ -194,3 +197,23 @@ def test_state_is_all_that_a_rule_remembers(rule):
 def test_wrong_sizes_are_refused(rule):
     with pytest.raises(ValueError, match="2 coordinates"):
         rule.apply(np.ones(3), np.ones(3), 0.1)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("kinked", [False, True])
+def test_a_rule_goes_on_where_it_is_sent_to(solver, kinked):
+    """Its parameters, its state, the prox, and what automatic steps told it."""
+    kind, rng = SOLVERS[solver].rule, np.random.default_rng(0)
+    given = {"momentum": 0.7, "rho": 0.6, "eps": 1e-3}
+    rule = kind(4, **{name: given[name] for name in kind.parameters})
+    rule.end_with_prox(Penalty(0.2 if kinked else 0.0, 0.1), 3)
+    for name in kind.guides:
+        setattr(rule, name, rng.uniform(1.0, 2.0, size=4))
+    w, g = rng.normal(size=(2, 4))
+    rule.apply(w, g, 0.1)
+    other, there = pickle.loads(pickle.dumps(rule)), w.copy()
+    for _ in range(3):
+        for one, at in ((rule, w), (other, there)):
+            one.apply(at, g, 0.1)
+            one.visit(at)
+        assert_array_equal(there, w)

@@ -25,10 +25,10 @@ cdef class Rule:
 
     # The arrays that a step changes: saved and restored between calls of partial_fit.
     state_names = ()
-    # Those that it only reads, and the numbers that __init__ is given: what else a rule
-    # takes along to another process.
+    # Those that it only reads, which it takes along to another process too.
     guides = ()
-    parameters = ()
+    # The estimator's parameters that __init__ takes, and the attributes that hold them.
+    parameters = {}
 
     @property
     def longest(self):
@@ -123,7 +123,7 @@ cdef class Rule:
         """Forget what would carry the next step past a change of step or place."""
 
     def __reduce__(self):
-        parameters = {name: getattr(self, at) for name, at in self.parameters}
+        parameters = {k: getattr(self, at) for k, at in self.parameters.items()}
         penalty = Penalty(self.l1, self.l2) if self.penalty is None else self.penalty
         arrays = {}
         for name in (*self.state_names, *self.guides):
@@ -287,7 +287,7 @@ cdef class Momentum(Rule):
     """
 
     state_names = ("m",)
-    parameters = (("momentum", "momentum"),)
+    parameters = {"momentum": "momentum"}
 
     def __init__(self, Py_ssize_t size, *, double momentum=0.9):
         self.size = size
@@ -483,7 +483,7 @@ cdef class Adaptive(Rule):
 
     state_names = ("G",)
     guides = ("reach", "start", "eps", "cap")
-    parameters = (("eps", "given_eps"),)
+    parameters = {"eps": "given_eps"}
 
     def __init__(self, Py_ssize_t size, *, double eps=1e-16):
         self.size = size
@@ -583,7 +583,7 @@ cdef class RMSprop(Adaptive):
     Tieleman and Hinton (2012), lecture 6.5.
     """
 
-    parameters = (("rho", "rho"), ("eps", "given_eps"))
+    parameters = {"rho": "rho", "eps": "given_eps"}
 
     def __init__(self, Py_ssize_t size, *, double rho=0.9, double eps=1e-16):
         super().__init__(size, eps=eps)
